@@ -1,0 +1,1 @@
+//! Puts blocks together into a document, so that no format has to keep ranges right by itself.
