@@ -1,0 +1,79 @@
+//! The in-memory fake, for tests of other rooms.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kubemate_identity::TenantId;
+
+use crate::{Cache, CacheError, CacheKey, Counter};
+
+/// A cache and counters in a map without bound.
+#[derive(Debug, Default)]
+pub struct MemoryCache {
+    values: Mutex<Map<Bytes>>,
+    counts: Mutex<Map<u64>>,
+}
+
+/// A value and when it ends, by tenant and key. `None` ends never: the time is past what the clock can hold.
+type Map<T> = HashMap<(TenantId, CacheKey), (T, Option<Instant>)>;
+
+#[async_trait]
+impl Cache for MemoryCache {
+    async fn get(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Bytes>, CacheError> {
+        let values = lock(&self.values);
+        let held = values.get(&(tenant.clone(), *key));
+        Ok(held
+            .filter(|(_, end)| !is_over(*end))
+            .map(|(value, _)| value.clone()))
+    }
+
+    async fn put(
+        &self,
+        tenant: &TenantId,
+        key: &CacheKey,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Result<(), CacheError> {
+        lock(&self.values).insert(
+            (tenant.clone(), *key),
+            (value, Instant::now().checked_add(ttl)),
+        );
+        Ok(())
+    }
+
+    async fn remove(&self, tenant: &TenantId, key: &CacheKey) -> Result<(), CacheError> {
+        lock(&self.values).remove(&(tenant.clone(), *key));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Counter for MemoryCache {
+    async fn add(
+        &self,
+        tenant: &TenantId,
+        key: &CacheKey,
+        n: i64,
+        window: Duration,
+    ) -> Result<u64, CacheError> {
+        let mut counts = lock(&self.counts);
+        let fresh = || (0, Instant::now().checked_add(window));
+        let held = counts.entry((tenant.clone(), *key)).or_insert_with(fresh);
+        if is_over(held.1) {
+            *held = fresh();
+        }
+        held.0 = held.0.saturating_add_signed(n);
+        Ok(held.0)
+    }
+}
+
+fn is_over(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| Instant::now() >= end)
+}
+
+fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}

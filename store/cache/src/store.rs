@@ -1,0 +1,60 @@
+//! The traits that every cache fulfils.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kubemate_identity::TenantId;
+
+use crate::{CacheError, CacheKey};
+
+/// Values kept for a while, apart by tenant.
+///
+/// Every adapter guarantees: a call sees the given tenant's values only; a value is never given after its time to live;
+/// a value may be gone earlier.
+#[async_trait]
+pub trait Cache: fmt::Debug + Send + Sync + 'static {
+    /// The value, when it is still there.
+    ///
+    /// # Errors
+    /// [`CacheError::Unavailable`] when that cannot be told.
+    async fn get(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Bytes>, CacheError>;
+
+    /// Keeps the value for `ttl` at most, replacing what was there. A zero `ttl` keeps nothing.
+    ///
+    /// # Errors
+    /// [`CacheError::Unavailable`] when it was not kept.
+    async fn put(
+        &self,
+        tenant: &TenantId,
+        key: &CacheKey,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Result<(), CacheError>;
+
+    /// Forgets the value. Forgetting what is not there is no error.
+    ///
+    /// # Errors
+    /// [`CacheError::Unavailable`] when it may still be there.
+    async fn remove(&self, tenant: &TenantId, key: &CacheKey) -> Result<(), CacheError>;
+}
+
+/// Numbers that many callers add to, apart by tenant.
+#[async_trait]
+pub trait Counter: fmt::Debug + Send + Sync + 'static {
+    /// Adds `n` in one atomic step and gives the sum in the current window; never below 0.
+    ///
+    /// A window starts with the first addition and lasts `window`; then the sum starts at 0 again. A negative `n` gives
+    /// back what was reserved; `n` of 0 reads.
+    ///
+    /// # Errors
+    /// [`CacheError::Unavailable`] when nothing was added.
+    async fn add(
+        &self,
+        tenant: &TenantId,
+        key: &CacheKey,
+        n: i64,
+        window: Duration,
+    ) -> Result<u64, CacheError>;
+}
