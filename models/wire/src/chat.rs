@@ -10,4 +10,4 @@ pub use answer::{AssistantMessage, ChatCompletion, Choice, FinishReason, Logprob
 pub use message::{Content, ImageUrl, Message, Part, Role};
 pub use request::{ChatRequest, JsonSchema, ResponseFormat, StreamOptions};
 pub use stream::{Chunk, ChunkChoice, Chunks, Delta, StreamUsage};
-pub use tools::{FunctionCall, FunctionDefinition, Tool, ToolCall, ToolCallDelta, ToolKind};
+pub use tools::{FunctionCall, FunctionCallDelta, FunctionDefinition, Tool, ToolCall, ToolCallDelta, ToolKind};

@@ -119,7 +119,9 @@ impl Serialize for Vector {
         match self {
             Self::Float(values) => serializer.collect_seq(values),
             #[cfg(target_endian = "little")]
-            Self::Base64(values) => serializer.collect_str(&Base64Display::new(bytemuck::cast_slice(values), &STANDARD)),
+            Self::Base64(values) => {
+                serializer.collect_str(&Base64Display::new(bytemuck::cast_slice(values), &STANDARD))
+            }
             #[cfg(target_endian = "big")]
             Self::Base64(values) => {
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();

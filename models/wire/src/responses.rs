@@ -5,8 +5,12 @@ mod object;
 mod request;
 
 pub use event::{EventKind, StreamEvent};
-pub use object::{FileSearchCall, FileSearchResult, IncompleteDetails, IncompleteReason, InputTokensDetails, ItemStatus};
-pub use object::{OutputItem, OutputMessage, OutputPart, OutputText, OutputTokensDetails, ResponseError, ResponseObject};
+pub use object::{
+    FileSearchCall, FileSearchResult, IncompleteDetails, IncompleteReason, InputTokensDetails, ItemStatus,
+};
+pub use object::{
+    OutputItem, OutputMessage, OutputPart, OutputText, OutputTokensDetails, ResponseError, ResponseObject,
+};
 pub use object::{ResponseStatus, ResponseUsage, SearchStatus};
 pub use request::{FileSearchTool, InputContent, InputItem, InputMessage, InputPart, ResponseInput, ResponseTool};
 pub use request::{INCLUDE_RESULTS, ResponsesRequest};

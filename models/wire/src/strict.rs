@@ -176,3 +176,6 @@ impl<'de> Visitor<'de> for Key {
         Ok(Cow::Owned(key.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use batches::{BatchFile, CreateFileBatch, FileBatch};
 pub use files::{AttachFile, ChunkingStrategy, ContentPage, ContentPart, FileStatus, LastError, LastErrorCode};
 pub use files::{Progress, StaticChunking, UpdateFile, VectorStoreFile};
-pub use filters::{Attribute, Attributes, Comparison, Compound, CompoundKind, Filter, Operator, OperandValue};
+pub use filters::{Attribute, Attributes, Comparison, Compound, CompoundKind, Filter, OperandValue, Operator};
 pub use search::{HybridWeights, RankingOptions, SearchPage, SearchRequest, SearchResult};
 
 use crate::Metadata;

@@ -80,7 +80,11 @@ impl Content {
             Self::Text(text) => Some(Cow::Borrowed(text)),
             Self::Parts(parts) => match parts.as_slice() {
                 [Part::Text { text, .. }] => Some(Cow::Borrowed(text)),
-                parts => parts.iter().map(Part::as_text).collect::<Option<Vec<_>>>().map(|texts| Cow::Owned(texts.join("\n"))),
+                parts => parts
+                    .iter()
+                    .map(Part::as_text)
+                    .collect::<Option<Vec<_>>>()
+                    .map(|texts| Cow::Owned(texts.join("\n"))),
             },
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What an owner wrote about a file: up to 16 pairs.
 pub type Attributes = BTreeMap<String, Attribute>;
@@ -20,13 +22,28 @@ pub enum Attribute {
 }
 
 /// One comparison, or several joined.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a comparison {type, key, value} or {type: and | or, filters}")]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Filter {
     /// `{"type": "and" | "or", "filters": […]}`
     Compound(Compound),
     /// `{"type": "eq", "key": …, "value": …}`
     Comparison(Comparison),
+}
+
+impl<'de> Deserialize<'de> for Filter {
+    /// Looks at `type` first, so that the error says what is wrong with this filter and not that nothing fitted.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let filter = Map::deserialize(deserializer)?;
+        let joins = matches!(filter.get("type").and_then(Value::as_str), Some("and" | "or"));
+        let filter = Value::Object(filter);
+        let read = if joins {
+            serde_json::from_value(filter).map(Self::Compound)
+        } else {
+            serde_json::from_value(filter).map(Self::Comparison)
+        };
+        read.map_err(D::Error::custom)
+    }
 }
 
 /// Several filters joined.
