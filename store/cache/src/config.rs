@@ -12,8 +12,6 @@ pub struct CacheConfig {
 
 impl Default for CacheConfig {
     fn default() -> Self {
-        Self {
-            max_bytes: 64 << 20,
-        }
+        Self { max_bytes: 64 << 20 }
     }
 }

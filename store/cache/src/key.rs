@@ -24,10 +24,7 @@ impl CacheKey {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        Self {
-            kind,
-            digest: hash.finalize().into(),
-        }
+        Self { kind, digest: hash.finalize().into() }
     }
 }
 

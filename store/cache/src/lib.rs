@@ -1,17 +1,19 @@
 //! What may be lost: answers kept for a while, and counters.
 //!
-//! The room holds the traits [`Cache`] and [`Counter`], the in-process adapter `Local`, the in-memory fake
+//! The room holds the traits [`Cache`] and [`Counter`], the in-process adapter [`Local`], the in-memory fake
 //! [`MemoryCache`] for tests of other rooms, and [`conformance`], the one suite that every adapter runs.
 
 mod config;
 pub mod conformance;
 mod error;
 mod key;
+mod local;
 mod memory;
 mod store;
 
 pub use config::CacheConfig;
 pub use error::CacheError;
 pub use key::CacheKey;
+pub use local::Local;
 pub use memory::MemoryCache;
 pub use store::{Cache, Counter};

@@ -25,22 +25,11 @@ impl Cache for MemoryCache {
     async fn get(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Bytes>, CacheError> {
         let values = lock(&self.values);
         let held = values.get(&(tenant.clone(), *key));
-        Ok(held
-            .filter(|(_, end)| !is_over(*end))
-            .map(|(value, _)| value.clone()))
+        Ok(held.filter(|(_, end)| !is_over(*end)).map(|(value, _)| value.clone()))
     }
 
-    async fn put(
-        &self,
-        tenant: &TenantId,
-        key: &CacheKey,
-        value: Bytes,
-        ttl: Duration,
-    ) -> Result<(), CacheError> {
-        lock(&self.values).insert(
-            (tenant.clone(), *key),
-            (value, Instant::now().checked_add(ttl)),
-        );
+    async fn put(&self, tenant: &TenantId, key: &CacheKey, value: Bytes, ttl: Duration) -> Result<(), CacheError> {
+        lock(&self.values).insert((tenant.clone(), *key), (value, Instant::now().checked_add(ttl)));
         Ok(())
     }
 
@@ -52,13 +41,7 @@ impl Cache for MemoryCache {
 
 #[async_trait]
 impl Counter for MemoryCache {
-    async fn add(
-        &self,
-        tenant: &TenantId,
-        key: &CacheKey,
-        n: i64,
-        window: Duration,
-    ) -> Result<u64, CacheError> {
+    async fn add(&self, tenant: &TenantId, key: &CacheKey, n: i64, window: Duration) -> Result<u64, CacheError> {
         let mut counts = lock(&self.counts);
         let fresh = || (0, Instant::now().checked_add(window));
         let held = counts.entry((tenant.clone(), *key)).or_insert_with(fresh);

@@ -25,13 +25,7 @@ pub trait Cache: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`CacheError::Unavailable`] when it was not kept.
-    async fn put(
-        &self,
-        tenant: &TenantId,
-        key: &CacheKey,
-        value: Bytes,
-        ttl: Duration,
-    ) -> Result<(), CacheError>;
+    async fn put(&self, tenant: &TenantId, key: &CacheKey, value: Bytes, ttl: Duration) -> Result<(), CacheError>;
 
     /// Forgets the value. Forgetting what is not there is no error.
     ///
@@ -50,11 +44,5 @@ pub trait Counter: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`CacheError::Unavailable`] when nothing was added.
-    async fn add(
-        &self,
-        tenant: &TenantId,
-        key: &CacheKey,
-        n: i64,
-        window: Duration,
-    ) -> Result<u64, CacheError>;
+    async fn add(&self, tenant: &TenantId, key: &CacheKey, n: i64, window: Duration) -> Result<u64, CacheError>;
 }

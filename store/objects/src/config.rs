@@ -5,25 +5,27 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::{MemoryObjects, ObjectStore, ObjectsError};
+use crate::{Directory, MemoryObjects, ObjectStore, ObjectsError};
 
 /// Which object store holds the files.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ObjectsConfig {
-    /// In memory, gone at the end of the process: for tests.
+    /// A folder of this machine.
     #[default]
+    Directory,
+    /// In memory, gone at the end of the process: for tests.
     Memory,
 }
 
 impl ObjectsConfig {
-    /// Opens the configured store. `folder` belongs to the one on this machine alone.
+    /// Opens the configured store. `folder` is used by the one on this machine alone.
     ///
     /// # Errors
     /// [`ObjectsError::Store`] when the folder cannot be used.
     pub async fn open(&self, folder: &Path) -> Result<Arc<dyn ObjectStore>, ObjectsError> {
-        let _ = folder;
         Ok(match self {
+            Self::Directory => Arc::new(Directory::open(folder).await?),
             Self::Memory => Arc::new(MemoryObjects::default()),
         })
     }

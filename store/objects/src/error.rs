@@ -8,9 +8,7 @@ use crate::ObjectKey;
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsError {
     /// A key that could leave its folder or that some store cannot hold.
-    #[error(
-        "`{0}` is not an object key: parts of letters, digits, `.`, `_`, `-`, joined by `/`, at most 512 bytes"
-    )]
+    #[error("`{0}` is not an object key: parts of letters, digits, `.`, `_`, `-`, joined by `/`, at most 512 bytes")]
     BadKey(String),
     /// No object under this key for this tenant.
     #[error("object `{0}` does not exist")]

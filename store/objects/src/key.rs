@@ -41,10 +41,7 @@ impl ObjectKey {
 /// Whether this may stand between two slashes.
 pub(crate) fn is_part(part: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !part.is_empty()
-        && part.len() <= LONGEST_PART
-        && !part.starts_with('.')
-        && part.bytes().all(plain)
+    !part.is_empty() && part.len() <= LONGEST_PART && !part.starts_with('.') && part.bytes().all(plain)
 }
 
 impl TryFrom<String> for ObjectKey {

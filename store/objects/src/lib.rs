@@ -1,16 +1,18 @@
 //! Bytes under a name: uploaded files, the text taken from them, reports.
 //!
-//! The room holds the trait [`ObjectStore`], the adapter `Directory` (a folder of this machine), the in-memory fake
+//! The room holds the trait [`ObjectStore`], the adapter [`Directory`] (a folder of this machine), the in-memory fake
 //! [`MemoryObjects`] for tests of other rooms, and [`conformance`], the one suite that every adapter runs.
 
 mod config;
 pub mod conformance;
+mod directory;
 mod error;
 mod key;
 mod memory;
 mod store;
 
 pub use config::ObjectsConfig;
+pub use directory::Directory;
 pub use error::ObjectsError;
 pub use key::ObjectKey;
 pub use memory::MemoryObjects;

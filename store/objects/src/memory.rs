@@ -31,22 +31,13 @@ impl MemoryObjects {
 
 #[async_trait]
 impl ObjectStore for MemoryObjects {
-    async fn put(
-        &self,
-        tenant: &TenantId,
-        key: &ObjectKey,
-        mut body: ByteStream,
-    ) -> Result<Stored, ObjectsError> {
+    async fn put(&self, tenant: &TenantId, key: &ObjectKey, mut body: ByteStream) -> Result<Stored, ObjectsError> {
         let mut whole = BytesMut::new();
         while let Some(piece) = body.try_next().await.map_err(ObjectsError::Body)? {
             whole.extend_from_slice(&piece);
         }
-        let stored = Stored {
-            bytes: whole.len() as u64,
-            sha256: hex::encode(Sha256::digest(&whole)),
-        };
-        self.lock()
-            .insert((tenant.clone(), key.clone()), whole.freeze());
+        let stored = Stored { bytes: whole.len() as u64, sha256: hex::encode(Sha256::digest(&whole)) };
+        self.lock().insert((tenant.clone(), key.clone()), whole.freeze());
         Ok(stored)
     }
 
@@ -76,9 +67,7 @@ impl ObjectStore for MemoryObjects {
 
     async fn list(&self, tenant: &TenantId, prefix: &str) -> Result<Vec<ObjectKey>, ObjectsError> {
         let objects = self.lock();
-        let mine = objects
-            .keys()
-            .filter(|(owner, key)| owner == tenant && key.as_str().starts_with(prefix));
+        let mine = objects.keys().filter(|(owner, key)| owner == tenant && key.as_str().starts_with(prefix));
         Ok(mine.map(|(_, key)| key.clone()).collect())
     }
 
@@ -90,11 +79,7 @@ impl ObjectStore for MemoryObjects {
 /// The part of the range that lies in an object of `length` bytes.
 pub(crate) fn cut(range: &Range<u64>, length: u64) -> Result<Range<u64>, ObjectsError> {
     if range.start > length || range.end < range.start {
-        return Err(ObjectsError::BadRange {
-            start: range.start,
-            end: range.end,
-            length,
-        });
+        return Err(ObjectsError::BadRange { start: range.start, end: range.end, length });
     }
     Ok(range.start..range.end.min(length))
 }

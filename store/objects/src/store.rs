@@ -38,12 +38,7 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ObjectsError::Body`] when the body fails, [`ObjectsError::DiskFull`] when it does not fit; nothing is stored then.
-    async fn put(
-        &self,
-        tenant: &TenantId,
-        key: &ObjectKey,
-        body: ByteStream,
-    ) -> Result<Stored, ObjectsError>;
+    async fn put(&self, tenant: &TenantId, key: &ObjectKey, body: ByteStream) -> Result<Stored, ObjectsError>;
 
     /// The object's bytes.
     ///
@@ -102,10 +97,7 @@ pub async fn collect(mut body: ByteStream, limit: usize) -> Result<Bytes, io::Er
     let mut whole = BytesMut::new();
     while let Some(piece) = body.try_next().await? {
         if whole.len() + piece.len() > limit {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("more than {limit} bytes"),
-            ));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {limit} bytes")));
         }
         whole.extend_from_slice(&piece);
     }
