@@ -1,0 +1,72 @@
+//! Answers of chat models, with and without documents behind them.
+//!
+//! Whoever answers (the engine here, a server elsewhere) and whatever the door (chat completions, responses), an answer
+//! is the same stream of [`Piece`]s; the doors only write it in their own shape.
+
+mod citing;
+mod grounding;
+mod local;
+mod piece;
+mod relay;
+mod remote;
+
+pub(crate) use grounding::{Grounded, Grounding};
+pub(crate) use local::{Knobs, choices, limit, local_request, stops};
+pub(crate) use piece::{Piece, Pieces};
+pub(crate) use relay::{relay, renamed, stream_headers};
+
+use kubemate_identity::Caller;
+use kubemate_wire::chat::ChatRequest;
+
+use crate::{
+    api::ApiError,
+    app::App,
+    models::Target,
+};
+
+/// Starts the answer to `request`, from documents when `grounding` says so.
+///
+/// # Errors
+/// Everything that can be told before the first piece; the HTTP status is still open then.
+pub(crate) async fn answer(
+    app: &App,
+    caller: &Caller,
+    request: ChatRequest,
+    grounding: Option<Grounding>,
+) -> Result<Answer, ApiError> {
+    let target = app.routes.choose(&request.model)?;
+    let meter = app.usage.begin(caller, &request.model, "chat");
+    let (request, grounded) = match grounding {
+        None => (request, None),
+        Some(grounding) => {
+            let grounded = grounding.ground(app, caller, &target, request).await?;
+            (grounded.request.clone(), Some(grounded))
+        }
+    };
+    let pieces = match &grounded {
+        Some(grounded) if grounded.found_nothing() => grounded.refusal(),
+        _ => generate(app, &target, request).await?,
+    };
+    let pieces = match &grounded {
+        Some(grounded) => citing::cite(pieces, grounded),
+        None => pieces,
+    };
+    Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
+}
+
+/// An answer under way, and what it is drawn from.
+pub(crate) struct Answer {
+    pub(crate) pieces: Pieces,
+    pub(crate) grounded: Option<Grounded>,
+}
+
+async fn generate(app: &App, target: &Target, request: ChatRequest) -> Result<Pieces, ApiError> {
+    match target {
+        Target::Local(name) => {
+            let model = app.local.chat(name).await?;
+            Ok(piece::from_engine(model.generate(local_request(&request)?).await?))
+        }
+        Target::Remote(upstream, name) => remote::generate(upstream, name, request).await,
+    }
+}
+

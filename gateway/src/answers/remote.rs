@@ -1,0 +1,163 @@
+//! The pieces of an answer that a server elsewhere streams.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use kubemate_engine::FinishReason;
+use kubemate_wire::chat::{self, ChatRequest, Chunk, StreamOptions};
+
+use super::{Piece, Pieces};
+use crate::{api::ApiError, models::Upstream};
+
+/// Longest error body of an upstream that is read.
+const MAX_ERROR: usize = 64 * 1024;
+/// Longest line of an event stream.
+const MAX_LINE: usize = 8 * 1024 * 1024;
+
+/// Asks `upstream` for a stream and reads it as pieces.
+///
+/// # Errors
+/// `Upstream` when it cannot be reached or refuses.
+pub(super) async fn generate(
+    upstream: &Arc<Upstream>,
+    model: &str,
+    mut request: ChatRequest,
+) -> Result<Pieces, ApiError> {
+    request.model = model.to_owned();
+    request.stream = Some(true);
+    request.stream_options = Some(StreamOptions { include_usage: Some(true), ..StreamOptions::default() });
+    let body = serde_json::to_vec(&request).map_err(ApiError::internal)?;
+    let response = upstream.post("/chat/completions", body.into()).await?;
+    if !response.status().is_success() {
+        return Err(refusal(upstream, response).await);
+    }
+    Ok(pieces(upstream.clone(), response.into_body()).boxed())
+}
+
+/// The error that an upstream's refusal becomes: its own words for what the client did wrong, ours for the rest.
+pub(super) async fn refusal(upstream: &Upstream, response: http::Response<Incoming>) -> ApiError {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ERROR).collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let told = serde_json::from_slice::<kubemate_wire::error::ErrorBody>(&body).ok().map(|body| body.error);
+    match (status, told) {
+        (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY, Some(told)) => {
+            ApiError::Invalid { message: told.message, param: told.param, code: None }
+        }
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
+            upstream.failed(StatusCode::BAD_GATEWAY, "refused the gateway's own credentials")
+        }
+        (StatusCode::TOO_MANY_REQUESTS, _) => ApiError::Busy {
+            what: format!("upstream `{}`", upstream.name),
+            retry_after: std::time::Duration::from_secs(1),
+        },
+        (status, _) if status.is_server_error() => upstream.failed(StatusCode::BAD_GATEWAY, status.as_str()),
+        (status, _) => upstream.failed(status, status.as_str()),
+    }
+}
+
+fn pieces(upstream: Arc<Upstream>, body: Incoming) -> impl Stream<Item = Result<Piece, ApiError>> {
+    async_stream::try_stream! {
+        let mut lines = Lines::new(body);
+        let mut state = Reading::default();
+        while let Some(line) = lines.next(&upstream).await? {
+            let Some(data) = line.strip_prefix(b"data:") else { continue };
+            let data = data.trim_ascii();
+            if data == b"[DONE]" {
+                break;
+            }
+            let chunk: Chunk = serde_json::from_slice(data)
+                .map_err(|error| upstream.failed(StatusCode::BAD_GATEWAY, &error.to_string()))?;
+            for piece in state.read(chunk) {
+                yield piece;
+            }
+        }
+        for piece in state.end() {
+            yield piece;
+        }
+    }
+}
+
+/// What has been seen of the stream: counts come last, but pieces need them in their place.
+#[derive(Debug, Default)]
+struct Reading {
+    started: bool,
+    finished: Vec<(u32, FinishReason)>,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+}
+
+impl Reading {
+    fn read(&mut self, chunk: Chunk) -> Vec<Piece> {
+        if let Some(usage) = chunk.usage.total() {
+            self.prompt_tokens = usage.prompt_tokens;
+            self.completion_tokens = usage.completion_tokens;
+        }
+        let mut pieces = Vec::new();
+        for choice in chunk.choices {
+            if let Some(text) = choice.delta.content.filter(|text| !text.is_empty()) {
+                self.started = true;
+                pieces.push(Piece::Text { choice: choice.index, text, logprobs: Vec::new(), tokens: 0 });
+            }
+            if let Some(reason) = choice.finish_reason {
+                self.finished.push((choice.index, finish(reason)));
+            }
+        }
+        pieces
+    }
+
+    /// The counts belong to all choices together; the first one carries them.
+    fn end(self) -> Vec<Piece> {
+        let mut left = self.completion_tokens;
+        let started = Piece::Started { prompt_tokens: self.prompt_tokens };
+        let finished = self.finished.into_iter().map(|(choice, reason)| {
+            let completion_tokens = std::mem::take(&mut left);
+            Piece::Finished { choice, reason, completion_tokens }
+        });
+        std::iter::once(started).chain(finished).collect()
+    }
+}
+
+fn finish(reason: chat::FinishReason) -> FinishReason {
+    match reason {
+        chat::FinishReason::Length => FinishReason::Length,
+        _ => FinishReason::Stop,
+    }
+}
+
+/// Cuts a body into lines; never inside a character, because a line is handed on whole.
+struct Lines {
+    body: Incoming,
+    buffer: BytesMut,
+}
+
+impl Lines {
+    fn new(body: Incoming) -> Self {
+        Self { body, buffer: BytesMut::new() }
+    }
+
+    async fn next(&mut self, upstream: &Upstream) -> Result<Option<Bytes>, ApiError> {
+        let mut searched = 0;
+        loop {
+            let fresh = self.buffer.get(searched..).unwrap_or_default();
+            if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
+                let mut line = self.buffer.split_to(searched + at + 1).freeze();
+                line.truncate(line.len() - 1);
+                return Ok(Some(line));
+            }
+            searched = self.buffer.remaining();
+            if searched > MAX_LINE {
+                return Err(upstream.failed(StatusCode::BAD_GATEWAY, "sent an endless line"));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => self.buffer.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Some(Err(error)) => return Err(upstream.failed(StatusCode::BAD_GATEWAY, &error.to_string())),
+                None => return Ok(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The doors: `/v1` (OpenAI), `/admin/v1`, and the operations endpoints, with what they share.
+
+pub(crate) mod admin;
+mod body;
+mod caller;
+mod cors;
+mod edge;
+mod error;
+mod operations;
+mod strict;
+pub(crate) mod v1;
+
+use axum::{Router, middleware};
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use body::Json;
+pub(crate) use edge::RequestId;
+pub(crate) use error::ApiError;
+
+use crate::app::App;
+
+/// All doors of the process behind the layers every request passes.
+pub(crate) fn router(app: &App) -> Router {
+    let (router, document) = described().split_for_parts();
+    router
+        .merge(operations::documentation(document))
+        .fallback(error::unknown_path)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(middleware::from_fn(strict::refuse_bad_requests))
+        .layer(cors::layer(&app.config.server.cors_origins))
+        .layer(middleware::from_fn_with_state(app.clone(), edge::observe))
+        .with_state(app.clone())
+}
+
+/// The API as OpenAPI 3.1, as JSON.
+///
+/// # Errors
+/// When the document cannot be serialised.
+pub(crate) fn openapi_json() -> serde_json::Result<String> {
+    described().split_for_parts().1.to_pretty_json()
+}
+
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(operations::description())
+        .merge(v1::router())
+        .merge(admin::router())
+        .merge(operations::router())
+}

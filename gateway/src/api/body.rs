@@ -1,0 +1,78 @@
+//! JSON bodies: capped, strict, and refused in the API's own error shape.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRef, FromRequest},
+};
+use http::{HeaderMap, Request, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::ApiError;
+use crate::app::App;
+
+/// A parsed JSON body and the bytes it was parsed from (they are forwarded untouched where nothing changes).
+#[derive(Debug)]
+pub(crate) struct Json<T> {
+    pub(crate) value: T,
+    pub(crate) bytes: Bytes,
+}
+
+impl<T, S> FromRequest<S> for Json<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, ApiError> {
+        check_media_type(request.headers())?;
+        let limit = App::from_ref(state).config.server.max_body;
+        let bytes = read(request.into_body(), limit).await?;
+        parse(bytes)
+    }
+}
+
+/// Browsers may send a form or text without asking first; JSON they may not.
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    let json = essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json");
+    if json { Ok(()) } else { Err(ApiError::UnsupportedMediaType("application/json")) }
+}
+
+async fn read(body: Body, limit: bytesize::ByteSize) -> Result<Bytes, ApiError> {
+    let cap = usize::try_from(limit.as_u64()).unwrap_or(usize::MAX);
+    match Limited::new(body, cap).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(ApiError::TooLarge { limit: limit.to_string(), hint: "raise `server.max_body` or send files to /v1/files" })
+        }
+        Err(_) => Err(ApiError::RequestTimeout("the body broke off or arrived too slowly")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<Json<T>, ApiError> {
+    kubemate_wire::strict::check(&bytes).map_err(|error| ApiError::Invalid {
+        message: error.to_string(),
+        param: None,
+        code: Some("invalid_json"),
+    })?;
+    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+    match serde_path_to_error::deserialize(&mut deserializer) {
+        Ok(value) => Ok(Json { value, bytes }),
+        Err(error) => Err(explain(&error)),
+    }
+}
+
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let path = error.path().to_string();
+    let inner = error.inner().to_string();
+    // serde's "at line 1 column 20" says nothing to somebody who holds an object, not a text.
+    let why = inner.rsplit_once(" at line ").map_or(inner.as_str(), |(why, _)| why);
+    match path.as_str() {
+        "." | "?" => ApiError::Invalid { message: format!("the body is not usable: {why}"), param: None, code: None },
+        _ => ApiError::invalid(path.clone(), format!("`{path}`: {why}")),
+    }
+}

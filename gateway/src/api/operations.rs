@@ -1,0 +1,138 @@
+//! Endpoints for operators: health, readiness, metrics, and the API's own description.
+
+use axum::{Json, Router, extract::State, response::IntoResponse};
+use http::{StatusCode, header};
+use serde::Serialize;
+use utoipa::{
+    OpenApi, ToSchema,
+    openapi::{OpenApi as Document, security},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::app::App;
+
+/// Head of the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Kubemate",
+        description = "An OpenAI-compatible gateway that answers from your own documents. \
+                       Send your key as `Authorization: Bearer km-…`.",
+        license(name = "Apache-2.0")
+    ),
+    modifiers(&Bearer)
+)]
+struct Head;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let scheme = security::SecurityScheme::Http(security::Http::new(security::HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("key", scheme);
+        document.security = Some(vec![security::SecurityRequirement::new::<_, [&str; 0], &str>("key", [])]);
+    }
+}
+
+/// The document before the doors add their paths.
+pub(super) fn description() -> Document {
+    Head::openapi()
+}
+
+/// `/openapi.json` and the page at `/docs`; all its files are in the binary.
+pub(super) fn documentation(document: Document) -> Router<App> {
+    SwaggerUi::new("/docs").url("/openapi.json", document).into()
+}
+
+/// Health, readiness and metrics.
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
+}
+
+/// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "operations", security(()), responses((status = 200, body = String)))]
+async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// Whether requests should be sent here, and what is not as it should be.
+#[derive(Debug, Serialize, ToSchema)]
+struct Readiness {
+    /// `ready`, `degraded`, `unavailable` or `stopping`.
+    status: &'static str,
+    /// One line a part.
+    parts: Vec<Part>,
+}
+
+/// A part of the process.
+#[derive(Debug, Serialize, ToSchema)]
+struct Part {
+    name: &'static str,
+    ok: bool,
+    /// What is wrong and what still works; absent when nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// Whether nothing can be served without this part.
+    #[serde(skip)]
+    vital: bool,
+}
+
+impl Part {
+    fn new(name: &'static str, wrong: Option<String>) -> Self {
+        Self { name, ok: wrong.is_none(), detail: wrong, vital: false }
+    }
+
+    fn vital(mut self) -> Self {
+        self.vital = true;
+        self
+    }
+}
+
+/// 200 when requests can be taken (parts that are degraded are named), 503 when not.
+#[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
+async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
+    let parts = vec![ledger(&app).await.vital(), disk(&app), models(&app), embedder(&app)];
+    let status = match () {
+        () if app.stop.is_cancelled() => "stopping",
+        () if parts.iter().any(|part| part.vital && !part.ok) => "unavailable",
+        () if parts.iter().any(|part| !part.ok) => "degraded",
+        () => "ready",
+    };
+    let code = if matches!(status, "ready" | "degraded") { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Readiness { status, parts }))
+}
+
+async fn ledger(app: &App) -> Part {
+    let wrong = app.ledger.ping().await.err().map(|_| "the ledger does not answer".to_owned());
+    Part::new("ledger", wrong)
+}
+
+fn disk(app: &App) -> Part {
+    let wrong = match app.free_space() {
+        Ok(free) if free >= app.config.store.min_free.as_u64() => None,
+        Ok(free) => Some(format!("only {} left below `store.data_dir`; uploads are refused", bytesize::ByteSize(free))),
+        Err(_) => Some("the free space below `store.data_dir` cannot be read".to_owned()),
+    };
+    Part::new("disk", wrong)
+}
+
+fn models(app: &App) -> Part {
+    let wrong = app.routes.models().is_empty().then(|| "no model: run `kubemate models pull` or configure `models`".to_owned());
+    Part::new("models", wrong)
+}
+
+fn embedder(app: &App) -> Part {
+    let name = &app.config.corpus.embedder;
+    let wrong = app.local.kind(name).is_none().then(|| {
+        format!("embedder `{name}` is not here: documents wait; run `kubemate models pull {name}`")
+    });
+    Part::new("embedder", wrong)
+}
+
+/// Prometheus text. Durations are in microseconds.
+#[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses((status = 200, body = String)))]
+async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}

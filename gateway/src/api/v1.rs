@@ -1,0 +1,35 @@
+//! OpenAI's API.
+
+mod assistants;
+mod chat;
+mod completions;
+mod embeddings;
+mod files;
+mod models;
+mod rerank;
+mod responses;
+mod sse;
+mod vector_stores;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// All paths below `/v1`.
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(models::router())
+        .merge(chat::router())
+        .merge(completions::router())
+        .merge(embeddings::router())
+        .merge(rerank::router())
+        .merge(responses::router())
+        .merge(files::router())
+        .merge(vector_stores::router())
+        .merge(assistants::router())
+}
+
+/// A new id such as `chatcmpl-…`, ordered by time.
+fn new_id(prefix: &str) -> String {
+    format!("{prefix}{}", uuid::Uuid::now_v7().simple())
+}

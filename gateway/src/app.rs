@@ -1,0 +1,148 @@
+//! Everything a request may reach, composed once at start.
+
+use std::{
+    ops::Deref,
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use kubemate_corpus::{ChildLimits, ChildParser, Corpus, Parts};
+use kubemate_ledger::{Ledger, LedgerConfig};
+use kubemate_objects::{Directory, ObjectStore};
+use kubemate_vectors::{Embedded, EmbeddedConfig, VectorStore};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::{AuditTrail, KeyRing},
+    config::{Config, Loaded},
+    models::{LocalModels, Routes, UsageMeter},
+};
+
+/// Seconds since 1970 by the machine's clock. Rooms below never read it themselves.
+pub(crate) fn unix_now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds since 1970, for rows that are ordered more finely.
+pub(crate) fn unix_now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The shared state of the process; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct App(Arc<Shared>);
+
+/// What [`App`] holds.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) ledger: Ledger,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) vectors: Arc<dyn VectorStore>,
+    pub(crate) corpus: Arc<Corpus>,
+    pub(crate) local: Arc<LocalModels>,
+    pub(crate) routes: Routes,
+    pub(crate) keys: KeyRing,
+    pub(crate) audit: AuditTrail,
+    pub(crate) usage: UsageMeter,
+    pub(crate) metrics: PrometheusHandle,
+    /// Cancelled when the process was asked to stop.
+    pub(crate) stop: CancellationToken,
+    /// Work that outlives its request; waited for before the stores close.
+    pub(crate) background: TaskTracker,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens the stores and composes the rooms. Nothing listens yet.
+    ///
+    /// # Errors
+    /// What could not be opened and which setting names it.
+    pub(crate) async fn open(loaded: Loaded, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        let Loaded { config, file, .. } = loaded;
+        let stores = Stores::open(&config).await?;
+        let local = Arc::new(LocalModels::new(&config)?);
+        let corpus = Arc::new(open_corpus(&config, &stores, &local)?);
+        let background = TaskTracker::new();
+        let keys = KeyRing::open(stores.ledger.clone(), config.auth.admin_key.as_ref()).await?;
+        let audit = AuditTrail::start(stores.ledger.clone(), &background);
+        let usage = UsageMeter::start(stores.ledger.clone(), &background);
+        let routes = Routes::new(&config, local.clone())?;
+        let Stores { ledger, objects, vectors } = stores;
+        Ok(Self(Arc::new(Shared {
+            config,
+            config_file: file,
+            ledger,
+            objects,
+            vectors,
+            corpus,
+            local,
+            routes,
+            keys,
+            audit,
+            usage,
+            metrics,
+            stop: CancellationToken::new(),
+            background,
+        })))
+    }
+}
+
+/// The embedded stores below `store.data_dir`.
+struct Stores {
+    ledger: Ledger,
+    objects: Arc<dyn ObjectStore>,
+    vectors: Arc<dyn VectorStore>,
+}
+
+impl Stores {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let data = &config.store.data_dir;
+        private_folder(data).with_context(|| format!("`store.data_dir` = `{}` cannot be used", data.display()))?;
+        let ledger = Ledger::open(&LedgerConfig::file(data.join("ledger.sqlite"))).await.context("the ledger cannot be opened")?;
+        let objects = Directory::open(data.join("objects")).await.context("the objects folder cannot be opened")?;
+        let vectors =
+            Embedded::open(EmbeddedConfig::at(data.join("vectors"))).await.context("the vectors folder cannot be opened")?;
+        Ok(Self { ledger, objects: Arc::new(objects), vectors: Arc::new(vectors) })
+    }
+}
+
+fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn open_corpus(config: &Config, stores: &Stores, local: &Arc<LocalModels>) -> anyhow::Result<Corpus> {
+    let exe = std::env::current_exe().context("the path of this program is not known")?;
+    Ok(Corpus::new(Parts {
+        ledger: stores.ledger.clone(),
+        objects: stores.objects.clone(),
+        vectors: stores.vectors.clone(),
+        embedders: local.clone(),
+        parser: Arc::new(ChildParser::new(exe, vec!["parse-worker".to_owned()], ChildLimits::default())),
+        clock: Arc::new(unix_now_ms),
+        config: config.corpus.clone(),
+    }))
+}
+
+impl App {
+    /// Bytes free below `store.data_dir`.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(crate) fn free_space(&self) -> std::io::Result<u64> {
+        let found = rustix::fs::statvfs(&self.config.store.data_dir)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+}

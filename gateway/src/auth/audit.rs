@@ -1,0 +1,114 @@
+//! Who did what: rows leave through a bounded channel and are chained by the ledger in batches.
+
+use http::Method;
+use kubemate_identity::{Caller, TenantId};
+use kubemate_ledger::{AuditEvent, Ledger, LedgerError};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, warn};
+
+use crate::app::unix_now_ms;
+
+/// Rows that may wait for the ledger. Beyond it the caller waits: an audit row is never dropped.
+const WAITING: usize = 8192;
+/// Rows chained in one transaction.
+const BATCH: usize = 512;
+
+/// The writing end of the trail.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditTrail {
+    ledger: Ledger,
+    rows: mpsc::Sender<AuditEvent>,
+    closing: CancellationToken,
+}
+
+/// One thing that was done, before it has a time and a place in the chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Deed<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) target: String,
+    pub(crate) detail: Value,
+}
+
+impl<'a> Deed<'a> {
+    /// A deed with nothing more to say than its target.
+    pub(crate) fn new(action: &'a str, target: impl Into<String>) -> Self {
+        Self { action, target: target.into(), detail: Value::Null }
+    }
+
+    /// Adds metadata: never prompts, documents or keys.
+    pub(crate) fn with(mut self, detail: Value) -> Self {
+        self.detail = detail;
+        self
+    }
+}
+
+impl AuditTrail {
+    /// Starts the writer; it ends after [`AuditTrail::close`], when everything is written.
+    pub(crate) fn start(ledger: Ledger, tasks: &TaskTracker) -> Self {
+        let (rows, waiting) = mpsc::channel(WAITING);
+        let closing = CancellationToken::new();
+        tasks.spawn(write(ledger.clone(), waiting, closing.clone()));
+        Self { ledger, rows, closing }
+    }
+
+    /// Takes no more rows; those that wait are still written.
+    pub(crate) fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Records `deed` soon. Waits only when thousands of rows wait already.
+    pub(crate) async fn record(&self, caller: &Caller, deed: Deed<'_>) {
+        if self.rows.send(event(&caller.tenant, caller.key.as_str(), deed, "ok")).await.is_err() {
+            error!("an audit row came after the trail was closed");
+        }
+    }
+
+    /// Records `deed` now; an admin change whose row cannot be written must not be made.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub(crate) async fn record_first(&self, caller: &Caller, deed: Deed<'_>) -> Result<(), LedgerError> {
+        self.ledger.audit(vec![event(&caller.tenant, caller.key.as_str(), deed, "ok")]).await
+    }
+
+    /// Records that somebody was turned away.
+    pub(crate) fn denied(&self, method: &Method, route: &str, code: &str) {
+        let deed = Deed::new("request.denied", format!("{method} {route}")).with(json!({ "code": code }));
+        if self.rows.try_send(event(&TenantId::default_tenant(), "stranger", deed, "denied")).is_err() {
+            warn!(http.route = %route, "a denial was not recorded: the trail is full or closed");
+        }
+    }
+}
+
+fn event(tenant: &TenantId, actor: &str, deed: Deed<'_>, outcome: &str) -> AuditEvent {
+    AuditEvent {
+        tenant: tenant.clone(),
+        actor: actor.to_owned(),
+        action: deed.action.to_owned(),
+        target: deed.target,
+        outcome: outcome.to_owned(),
+        at_ms: unix_now_ms(),
+        detail: deed.detail,
+    }
+}
+
+async fn write(ledger: Ledger, mut waiting: mpsc::Receiver<AuditEvent>, closing: CancellationToken) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            biased;
+            taken = waiting.recv_many(&mut batch, BATCH) => if taken == 0 { return },
+            () = closing.cancelled(), if !waiting.is_closed() => {
+                waiting.close();
+                continue;
+            }
+        }
+        while let Err(error) = ledger.audit(batch.clone()).await {
+            error!(error = %error, rows = batch.len(), "audit rows cannot be written, trying again");
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        batch.clear();
+    }
+}

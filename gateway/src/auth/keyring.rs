@@ -1,0 +1,115 @@
+//! From a key on the wire to a [`Caller`]. One place, whatever header brought the key.
+
+mod believed;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use kubemate_identity::{ApiKey, Caller, KeyHash, KeyId, ProjectId, Rights, TenantId};
+use kubemate_ledger::{Ledger, LedgerError};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tracing::info;
+
+use self::believed::Believed;
+use crate::{app::unix_now, config::Secret};
+
+/// Name of the setting that holds the hash of the generated admin key.
+const ADMIN_HASH: &str = "auth.admin_key_sha256";
+
+/// Why a key is not good.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyRingError {
+    /// Unknown, revoked or expired; which of these is not told.
+    #[error("this API key is unknown, revoked or expired")]
+    Invalid,
+    /// The ledger did not answer.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Every key that is good, looked up once and then believed for a moment.
+#[derive(Debug)]
+pub(crate) struct KeyRing {
+    ledger: Ledger,
+    admin: [u8; 32],
+    known: Believed,
+    /// The admin key made at this start, to be printed once.
+    fresh: Option<String>,
+}
+
+impl KeyRing {
+    /// Opens the ring. Without a configured admin key, one is made at the first start.
+    ///
+    /// # Errors
+    /// When the secret cannot be read or the ledger not be written.
+    pub(crate) async fn open(ledger: Ledger, configured: Option<&Secret>) -> anyhow::Result<Self> {
+        let configured = configured.map(Secret::reveal).transpose().map_err(anyhow::Error::msg)?.flatten();
+        let (admin, fresh) = match configured {
+            Some(key) => (sha256(key.as_bytes()), None),
+            None => stored_or_made(&ledger).await.context("the admin key cannot be kept in the ledger")?,
+        };
+        Ok(Self { ledger, admin, known: Believed::default(), fresh })
+    }
+
+    /// The admin key in the clear, if it was made at this start.
+    pub(crate) fn fresh_admin_key(&self) -> Option<&str> {
+        self.fresh.as_deref()
+    }
+
+    /// The caller behind `text`.
+    ///
+    /// # Errors
+    /// `Invalid` for any key that is not good now.
+    pub(crate) async fn verify(&self, text: &str) -> Result<Arc<Caller>, KeyRingError> {
+        let hash = sha256(text.as_bytes());
+        if bool::from(hash.ct_eq(&self.admin)) {
+            return Ok(Arc::new(operator()));
+        }
+        let key = ApiKey::parse(text).map_err(|_| KeyRingError::Invalid)?;
+        let caller = match self.known.get(&hash) {
+            Some(caller) => caller,
+            None => self.look_up(hash, &key.hash()).await?,
+        };
+        caller.filter(|caller| !caller.rights.expired(unix_now())).ok_or(KeyRingError::Invalid)
+    }
+
+    async fn look_up(&self, hash: [u8; 32], key: &KeyHash) -> Result<Option<Arc<Caller>>, KeyRingError> {
+        let caller = self.ledger.caller_of_key(key, unix_now()).await?.map(Arc::new);
+        self.known.insert(hash, caller.clone());
+        Ok(caller)
+    }
+
+    /// Forgets everything believed, after a key was changed here.
+    pub(crate) fn forget(&self) {
+        self.known.clear();
+    }
+}
+
+/// The caller behind the admin key: full rights, in the default tenant.
+fn operator() -> Caller {
+    Caller {
+        tenant: TenantId::default_tenant(),
+        project: ProjectId::default_project(),
+        key: KeyId::admin(),
+        rights: Rights::operator(),
+    }
+}
+
+async fn stored_or_made(ledger: &Ledger) -> anyhow::Result<([u8; 32], Option<String>)> {
+    if let Some(stored) = ledger.get_setting(ADMIN_HASH).await? {
+        let bytes = hex::decode(stored).context("the stored hash of the admin key is damaged")?;
+        let hash = bytes.try_into().map_err(|_| anyhow::anyhow!("the stored hash of the admin key is damaged"))?;
+        return Ok((hash, None));
+    }
+    let key = ApiKey::generate()?;
+    let shown = key.shown();
+    let hash = sha256(shown.as_bytes());
+    ledger.put_setting(ADMIN_HASH, &hex::encode(hash)).await?;
+    info!("an admin key was made; it is printed once");
+    Ok((hash, Some(shown)))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}

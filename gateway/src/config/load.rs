@@ -1,0 +1,174 @@
+//! Reads the file and the environment, and checks the whole before anyone sees it.
+
+use std::{
+    collections::BTreeSet,
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use toml::{Table, Value};
+
+use super::{Config, ModelConfig, UpstreamConfig, UpstreamKind, environment, unknown};
+
+/// Read when no file is named and it exists in the working directory.
+const DEFAULT_FILE: &str = "kubemate.toml";
+/// 等保 2.0 level 3 and 网络安全法 ask for six months.
+const LEAST_RETENTION_DAYS: u32 = 180;
+
+/// Why a configuration is refused. Each names the key to change.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("configuration file `{path}` cannot be read: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("configuration file `{path}` is not TOML: {source}")]
+    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("`{path}`: {why}")]
+    Key { path: String, why: String },
+    #[error("environment variable `{variable}` {why}")]
+    Environment { variable: String, why: String },
+    #[error("{0}")]
+    Meaning(String),
+}
+
+/// A checked configuration and where it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// The file read, if there was one.
+    pub(crate) file: Option<PathBuf>,
+    /// Names of the environment variables that changed something.
+    pub(crate) variables: Vec<String>,
+}
+
+/// Loads `file` (or `kubemate.toml` when it exists), applies the environment and checks the whole.
+///
+/// # Errors
+/// What is wrong and which key to change; see [`ConfigError`].
+pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+    let file = file.map(Path::to_owned).or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
+    let table = file.as_deref().map_or_else(|| Ok(Table::new()), read)?;
+    let variables = env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    let (config, variables) = compose(table, variables)?;
+    check(&config)?;
+    Ok(Loaded { config, file, variables })
+}
+
+fn read(path: &Path) -> Result<Table, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Applies the overrides one by one; a value that reads as TOML and fails as such is tried as plain text.
+fn compose(
+    mut table: Table,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<(Config, Vec<String>), ConfigError> {
+    let mut config = typed(&table)?;
+    let changes = environment::overrides(variables);
+    for change in &changes {
+        let text = Value::String(change.text.clone());
+        let first = environment::typed(&change.text).unwrap_or_else(|| text.clone());
+        let mut next = table.clone();
+        environment::apply(&mut next, change, first)?;
+        config = match typed(&next) {
+            Ok(config) => config,
+            Err(as_toml) => {
+                environment::apply(&mut next, change, text)?;
+                typed(&next).map_err(|_| in_variable(&change.variable, &as_toml))?
+            }
+        };
+        table = next;
+    }
+    Ok((config, changes.into_iter().map(|change| change.variable).collect()))
+}
+
+fn in_variable(variable: &str, error: &ConfigError) -> ConfigError {
+    ConfigError::Environment { variable: variable.to_owned(), why: format!("is refused: {error}") }
+}
+
+fn typed(table: &Table) -> Result<Config, ConfigError> {
+    serde_path_to_error::deserialize(Value::Table(table.clone())).map_err(|error| {
+        let message = error.inner().to_string();
+        let message = message.trim().to_owned();
+        ConfigError::Key { path: error.path().to_string(), why: unknown::explain(&message).unwrap_or(message) }
+    })
+}
+
+/// The rules that no type can hold.
+fn check(config: &Config) -> Result<(), ConfigError> {
+    if config.server.replicas > 1 {
+        return Err(ConfigError::Meaning(format!(
+            "`server.replicas` is {} but the ledger, objects and vectors are embedded in `store.data_dir`; \
+             set `server.replicas = 1`",
+            config.server.replicas
+        )));
+    }
+    if config.audit.retention_days < LEAST_RETENTION_DAYS {
+        return Err(ConfigError::Meaning(format!(
+            "`audit.retention_days` is {}; at least {LEAST_RETENTION_DAYS} days must be kept",
+            config.audit.retention_days
+        )));
+    }
+    unique("upstreams", config.upstreams.iter().map(|upstream| upstream.name.as_str()))?;
+    unique("models", config.models.iter().map(|model| model.name.as_str()))?;
+    config.upstreams.iter().try_for_each(check_upstream)?;
+    config.models.iter().try_for_each(|model| check_model(model, &config.upstreams))
+}
+
+fn unique<'a>(list: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(ConfigError::Meaning(format!("an entry of `{list}` has an empty `name`")));
+        }
+        if !seen.insert(name) {
+            return Err(ConfigError::Meaning(format!("`{list}` defines `{name}` twice; rename one of them")));
+        }
+    }
+    Ok(())
+}
+
+fn check_upstream(upstream: &UpstreamConfig) -> Result<(), ConfigError> {
+    let name = &upstream.name;
+    match (upstream.kind, upstream.base_url.as_deref()) {
+        (UpstreamKind::Local, Some(_)) => {
+            Err(ConfigError::Meaning(format!("upstream `{name}` is `local` and takes no `base_url`")))
+        }
+        (UpstreamKind::Local, None) => Ok(()),
+        (_, None) => Err(ConfigError::Meaning(format!("upstream `{name}` needs a `base_url`"))),
+        (_, Some(url)) => check_base_url(name, url),
+    }
+}
+
+fn check_base_url(name: &str, url: &str) -> Result<(), ConfigError> {
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|error| ConfigError::Meaning(format!("`base_url` of upstream `{name}` is not a URL: {error}")))?;
+    let usable = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    if usable && uri.query().is_none() {
+        return Ok(());
+    }
+    Err(ConfigError::Meaning(format!(
+        "`base_url` of upstream `{name}` must look like http://host:port/v1, without a query"
+    )))
+}
+
+fn check_model(model: &ModelConfig, upstreams: &[UpstreamConfig]) -> Result<(), ConfigError> {
+    let name = &model.name;
+    if model.targets.iter().all(|target| target.weight == 0) {
+        return Err(ConfigError::Meaning(format!("model `{name}` has no target with a weight above 0")));
+    }
+    for target in &model.targets {
+        let known = upstreams.iter().any(|upstream| upstream.name == target.upstream);
+        if !known && target.upstream != "local" {
+            return Err(ConfigError::Meaning(format!(
+                "model `{name}` names upstream `{}`, which is not defined in `upstreams`",
+                target.upstream
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

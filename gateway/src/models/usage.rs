@@ -1,0 +1,125 @@
+//! Every request to a model ends in one usage row, however it ends.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use kubemate_identity::Caller;
+use kubemate_ledger::{Ledger, UsageRow};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::error;
+
+use crate::{app::unix_now, telemetry};
+
+/// Rows written in one transaction.
+const BATCH: usize = 512;
+
+/// Where settled requests go. Unbounded: a settled request must never wait or be lost, and rows are small.
+#[derive(Clone, Debug)]
+pub(crate) struct UsageMeter {
+    rows: mpsc::UnboundedSender<UsageRow>,
+    closing: CancellationToken,
+}
+
+impl UsageMeter {
+    /// Starts the writer; it ends after [`UsageMeter::close`], when everything is written.
+    pub(crate) fn start(ledger: Ledger, tasks: &TaskTracker) -> Self {
+        let (rows, waiting) = mpsc::unbounded_channel();
+        let closing = CancellationToken::new();
+        tasks.spawn(write(ledger, waiting, closing.clone()));
+        Self { rows, closing }
+    }
+
+    /// Takes no more rows; those that wait are still written.
+    pub(crate) fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Begins to meter one request; dropping the meter settles it.
+    pub(crate) fn begin(&self, caller: &Caller, model: &str, kind: &'static str) -> Meter {
+        let row = UsageRow {
+            tenant: caller.tenant.clone(),
+            project: caller.project.clone(),
+            key: caller.key.clone(),
+            model: model.to_owned(),
+            kind: kind.to_owned(),
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            status: i32::from(StatusCode::OK.as_u16()),
+            latency_ms: 0,
+            at: unix_now(),
+        };
+        Meter { rows: self.rows.clone(), row: Some(row), begun: Instant::now(), first: false }
+    }
+}
+
+async fn write(ledger: Ledger, mut waiting: mpsc::UnboundedReceiver<UsageRow>, closing: CancellationToken) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            biased;
+            taken = waiting.recv_many(&mut batch, BATCH) => if taken == 0 { return },
+            () = closing.cancelled(), if !waiting.is_closed() => {
+                waiting.close();
+                continue;
+            }
+        }
+        while let Err(error) = ledger.record_usage(batch.clone()).await {
+            error!(error = %error, rows = batch.len(), "usage rows cannot be written, trying again");
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        batch.clear();
+    }
+}
+
+/// Meters one request. Owned by its answer, so that a client that leaves settles it too.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    rows: mpsc::UnboundedSender<UsageRow>,
+    row: Option<UsageRow>,
+    begun: Instant,
+    first: bool,
+}
+
+impl Meter {
+    /// The tokens of the prompt are known.
+    pub(crate) fn prompt(&mut self, tokens: u64) {
+        if let Some(row) = &mut self.row {
+            row.prompt_tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+        }
+    }
+
+    /// The first token is on its way; later calls do nothing.
+    pub(crate) fn began(&mut self) {
+        if let Some(row) = self.row.as_ref().filter(|_| !self.first) {
+            self.first = true;
+            telemetry::first_token(&row.model, self.begun.elapsed());
+        }
+    }
+
+    /// So many tokens were produced since the last call.
+    pub(crate) fn produced(&mut self, tokens: u64) {
+        self.began();
+        if let Some(row) = &mut self.row {
+            row.completion_tokens = row.completion_tokens.saturating_add(i64::try_from(tokens).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The request did not end well.
+    pub(crate) fn failed(&mut self, status: StatusCode) {
+        if let Some(row) = &mut self.row {
+            row.status = i32::from(status.as_u16());
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        let Some(mut row) = self.row.take() else { return };
+        row.latency_ms = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        telemetry::tokens(&row.model, row.prompt_tokens.unsigned_abs(), row.completion_tokens.unsigned_abs());
+        if self.rows.send(row).is_err() {
+            error!("a request was settled after the usage writer had closed");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The accept loop: connections from outside, with deadlines and strict HTTP framing.
+
+mod accept;
+mod framing;
+mod guarded;
+
+pub(crate) use accept::{Listener, NetConfig};
+pub(crate) use framing::{Violation, REFUSED_PREFIX};

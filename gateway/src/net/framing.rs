@@ -1,0 +1,436 @@
+//! Follows HTTP/1 message borders in the raw bytes of a connection and refuses what the parser behind would forgive.
+//!
+//! hyper accepts bare line feeds, drops `content-length` when `transfer-encoding` is present and takes several `host`
+//! lines; each of these has been used to smuggle requests past a proxy. The borders are followed here, before hyper
+//! sees a byte, so that one request can be refused without trusting what it says about its own length.
+
+use std::str;
+
+/// Longest request head: request line and all header lines. Envoy's edge guide uses 60 KiB.
+const MAX_HEAD_BYTES: usize = 60 * 1024;
+/// Most header lines of one request, as in Envoy's edge guide.
+const MAX_HEADERS: usize = 100;
+/// Longest chunk-size line or trailer line; chunk extensions have no use here.
+const MAX_CHUNK_LINE: usize = 256;
+/// The first bytes of an HTTP/2 connection with prior knowledge (RFC 9113, section 3.4).
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
+/// Path prefix under which a refused request is handed on, so that it is answered, counted and logged like any other.
+pub(crate) const REFUSED_PREFIX: &str = "/__refused/";
+
+/// Why a request is refused before it is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Violation {
+    BareLineFeed,
+    MalformedHead,
+    HeadTooLarge,
+    Host,
+    Target,
+    Length,
+    Chunk,
+    Method,
+    HeadTimeout,
+}
+
+impl Violation {
+    const ALL: [Self; 9] = [
+        Self::BareLineFeed,
+        Self::MalformedHead,
+        Self::HeadTooLarge,
+        Self::Host,
+        Self::Target,
+        Self::Length,
+        Self::Chunk,
+        Self::Method,
+        Self::HeadTimeout,
+    ];
+
+    /// The word behind [`REFUSED_PREFIX`].
+    pub(crate) fn slug(self) -> &'static str {
+        match self {
+            Self::BareLineFeed => "bare-line-feed",
+            Self::MalformedHead => "malformed-head",
+            Self::HeadTooLarge => "head-too-large",
+            Self::Host => "host",
+            Self::Target => "target",
+            Self::Length => "length",
+            Self::Chunk => "chunk",
+            Self::Method => "method",
+            Self::HeadTimeout => "head-timeout",
+        }
+    }
+
+    /// The violation that `slug` names.
+    pub(crate) fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|violation| violation.slug() == slug)
+    }
+
+    /// What the client is told.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::BareLineFeed => "a header line ends in a bare line feed; end every line with CR LF",
+            Self::MalformedHead => "the request line or a header line is malformed",
+            Self::HeadTooLarge => "the request head is larger than 60 KiB or has more than 100 lines",
+            Self::Host => "send exactly one valid Host header",
+            Self::Target => "the request target does not match the Host header",
+            Self::Length => "send either one Content-Length or `Transfer-Encoding: chunked`, not both and not twice",
+            Self::Chunk => "the chunked body is malformed",
+            Self::Method => "CONNECT is not served",
+            Self::HeadTimeout => "the request head did not arrive within 10 seconds",
+        }
+    }
+}
+
+/// Where in the byte stream the connection stands.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Head,
+    Body(u64),
+    ChunkSize,
+    ChunkData(u64),
+    ChunkEnd,
+    Trailer,
+    /// HTTP/2: framed and bounded by h2 itself.
+    Through,
+}
+
+/// The framing state of one connection, fed with every byte it sends.
+#[derive(Debug)]
+pub(super) struct Framing {
+    place: Place,
+    line: Vec<u8>,
+    first: bool,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self { place: Place::Head, line: Vec::with_capacity(1024), first: true }
+    }
+}
+
+impl Framing {
+    /// Whether the connection is between two requests and nothing of the next has come.
+    pub(super) fn is_idle(&self) -> bool {
+        self.place == Place::Head && self.line.is_empty()
+    }
+
+    /// Whether a request head is partly here.
+    pub(super) fn in_head(&self) -> bool {
+        self.place == Place::Head && !self.line.is_empty()
+    }
+
+    /// Whether body bytes are expected next.
+    pub(super) fn in_body(&self) -> bool {
+        !matches!(self.place, Place::Head | Place::Through)
+    }
+
+    /// How many bytes may go straight to the reader without being followed one by one.
+    pub(super) fn open_road(&self) -> u64 {
+        match self.place {
+            Place::Body(left) => left,
+            Place::Through => u64::MAX,
+            _ => 0,
+        }
+    }
+
+    /// Follows `bytes` and tells how many of them may be handed on: whole heads and body bytes, no part of a head.
+    ///
+    /// # Errors
+    /// The violation, and how many of `bytes` belong to requests before the offending one.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<usize, (Violation, usize)> {
+        let mut rest = bytes;
+        let mut good = 0;
+        while !rest.is_empty() {
+            let taken = self.step(rest).map_err(|violation| (violation, good))?;
+            rest = rest.get(taken..).unwrap_or_default();
+            if !self.in_head() {
+                good = bytes.len() - rest.len();
+            }
+        }
+        Ok(good)
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        match self.place {
+            Place::Head => self.head(bytes),
+            Place::Body(left) => Ok(self.skip(bytes, left, Place::Head, Place::Body)),
+            Place::ChunkData(left) => Ok(self.skip(bytes, left, Place::ChunkEnd, Place::ChunkData)),
+            Place::ChunkSize | Place::ChunkEnd | Place::Trailer => self.chunk_line(bytes),
+            Place::Through => Ok(bytes.len()),
+        }
+    }
+
+    fn skip(&mut self, bytes: &[u8], left: u64, done: Place, more: fn(u64) -> Place) -> usize {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        let left = left - taken as u64;
+        self.place = if left == 0 { done } else { more(left) };
+        taken
+    }
+
+    /// Collects a head until its empty line; every line feed must follow a carriage return.
+    fn head(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        let piece = bytes.get(..end).unwrap_or_default();
+        if self.line.len() + piece.len() > MAX_HEAD_BYTES {
+            return Err(Violation::HeadTooLarge);
+        }
+        self.line.extend_from_slice(piece);
+        if self.first && self.line.len() >= H2_PREFACE.len() && self.line.starts_with(H2_PREFACE) {
+            self.place = Place::Through;
+            return Ok(end);
+        }
+        if self.line.ends_with(b"\n") && !self.line.ends_with(b"\r\n") {
+            return Err(Violation::BareLineFeed);
+        }
+        if self.line == b"\r\n" {
+            self.line.clear(); // RFC 9112 section 2.2: an empty line before the request line is ignored
+        } else if self.line.ends_with(b"\r\n\r\n") && !self.may_be_preface() {
+            let place = body_place(&self.line)?;
+            self.line.clear();
+            self.first = false;
+            self.place = place;
+        }
+        Ok(end)
+    }
+
+    fn may_be_preface(&self) -> bool {
+        self.first && H2_PREFACE.starts_with(&self.line)
+    }
+
+    fn chunk_line(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        self.line.extend_from_slice(bytes.get(..end).unwrap_or_default());
+        if self.line.len() > MAX_CHUNK_LINE {
+            return Err(Violation::Chunk);
+        }
+        if self.line.ends_with(b"\n") {
+            let next = self.after_line()?;
+            self.line.clear();
+            self.place = next;
+        }
+        Ok(end)
+    }
+
+    fn after_line(&self) -> Result<Place, Violation> {
+        let line = self.line.strip_suffix(b"\r\n").ok_or(Violation::BareLineFeed)?;
+        match self.place {
+            Place::ChunkEnd if line.is_empty() => Ok(Place::ChunkSize),
+            Place::ChunkEnd => Err(Violation::Chunk),
+            Place::Trailer if line.is_empty() => Ok(Place::Head),
+            Place::Trailer => Ok(Place::Trailer),
+            _ => Ok(match chunk_size(line)? {
+                0 => Place::Trailer,
+                size => Place::ChunkData(size),
+            }),
+        }
+    }
+}
+
+fn chunk_size(line: &[u8]) -> Result<u64, Violation> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    let text = str::from_utf8(digits).map_err(|_| Violation::Chunk)?;
+    if text.is_empty() || text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Violation::Chunk);
+    }
+    u64::from_str_radix(text, 16).map_err(|_| Violation::Chunk)
+}
+
+/// What one head says about itself, collected line by line.
+#[derive(Default)]
+struct HeadFacts<'a> {
+    hosts: Vec<&'a [u8]>,
+    lengths: Vec<&'a [u8]>,
+    encodings: Vec<&'a [u8]>,
+}
+
+fn body_place(head: &[u8]) -> Result<Place, Violation> {
+    let head = head.strip_suffix(b"\r\n\r\n").ok_or(Violation::MalformedHead)?;
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let request = lines.next().ok_or(Violation::MalformedHead)?;
+    let facts = header_facts(lines)?;
+    check_request_line(request, &facts)?;
+    match (facts.lengths.as_slice(), facts.encodings.as_slice()) {
+        ([], []) | ([b"0"], []) => Ok(Place::Head),
+        ([length], []) => content_length(length),
+        ([], [encoding]) if encoding.eq_ignore_ascii_case(b"chunked") => Ok(Place::ChunkSize),
+        _ => Err(Violation::Length),
+    }
+}
+
+fn header_facts<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<HeadFacts<'a>, Violation> {
+    let mut facts = HeadFacts::default();
+    for (count, line) in lines.enumerate() {
+        if count >= MAX_HEADERS {
+            return Err(Violation::HeadTooLarge);
+        }
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(Violation::MalformedHead)?;
+        let (name, value) = line.split_at_checked(colon).ok_or(Violation::MalformedHead)?;
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || line.contains(&b'\r') || line.contains(&0) {
+            return Err(Violation::MalformedHead);
+        }
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        match name {
+            name if name.eq_ignore_ascii_case(b"host") => facts.hosts.push(value),
+            name if name.eq_ignore_ascii_case(b"content-length") => facts.lengths.push(value),
+            name if name.eq_ignore_ascii_case(b"transfer-encoding") => facts.encodings.push(value),
+            _ => {}
+        }
+    }
+    Ok(facts)
+}
+
+fn check_request_line(line: &[u8], facts: &HeadFacts<'_>) -> Result<(), Violation> {
+    let parts: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    let [method, target, version] = parts.as_slice() else {
+        return Err(Violation::MalformedHead);
+    };
+    if !method.iter().all(|byte| is_token(*byte)) || !(*version == b"HTTP/1.1" || *version == b"HTTP/1.0") {
+        return Err(Violation::MalformedHead);
+    }
+    if *method == b"CONNECT" {
+        return Err(Violation::Method);
+    }
+    if *version == b"HTTP/1.0" && !facts.encodings.is_empty() {
+        return Err(Violation::Length);
+    }
+    let [host] = facts.hosts.as_slice() else {
+        return Err(Violation::Host);
+    };
+    if !is_host(host) {
+        return Err(Violation::Host);
+    }
+    check_target(target, host)
+}
+
+fn check_target(target: &[u8], host: &[u8]) -> Result<(), Violation> {
+    if target.starts_with(b"/") || target == b"*" {
+        return Ok(());
+    }
+    let text = str::from_utf8(target).map_err(|_| Violation::Target)?;
+    let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).ok_or(Violation::Target)?;
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    if authority.as_bytes().eq_ignore_ascii_case(host) { Ok(()) } else { Err(Violation::Target) }
+}
+
+fn content_length(value: &[u8]) -> Result<Place, Violation> {
+    let text = str::from_utf8(value).map_err(|_| Violation::Length)?;
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Violation::Length);
+    }
+    match text.parse::<u64>().map_err(|_| Violation::Length)? {
+        0 => Ok(Place::Head),
+        length => Ok(Place::Body(length)),
+    }
+}
+
+/// RFC 9110 section 5.6.2: the characters of a token.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_host(host: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%:[]!$&'()*+,;=".contains(byte);
+    !host.is_empty() && host.len() <= 255 && host.iter().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed_whole(bytes: &[u8]) -> Result<Framing, Violation> {
+        let mut framing = Framing::default();
+        framing.feed(bytes).map_err(|(violation, _)| violation)?;
+        Ok(framing)
+    }
+
+    /// The verdict must not depend on how the network cuts the bytes.
+    fn feed_bytewise(bytes: &[u8]) -> Result<Framing, Violation> {
+        let mut framing = Framing::default();
+        for byte in bytes {
+            framing.feed(std::slice::from_ref(byte)).map_err(|(violation, _)| violation)?;
+        }
+        Ok(framing)
+    }
+
+    fn refused(bytes: &[u8]) -> Violation {
+        let whole = feed_whole(bytes).unwrap_err();
+        assert_eq!(whole, feed_bytewise(bytes).unwrap_err());
+        whole
+    }
+
+    fn accepted(bytes: &[u8]) -> Framing {
+        assert!(feed_bytewise(bytes).unwrap().is_idle());
+        feed_whole(bytes).unwrap()
+    }
+
+    #[test]
+    fn ordinary_requests_pass_one_after_another() {
+        let framing = accepted(
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST /v1 HTTP/1.1\r\nhost: a:80\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        );
+        assert!(framing.is_idle());
+    }
+
+    #[test]
+    fn chunked_bodies_are_followed_to_their_end() {
+        accepted(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+
+    #[test]
+    fn a_bare_line_feed_is_refused() {
+        assert_eq!(refused(b"GET / HTTP/1.1\nHost: a\r\n\r\n"), Violation::BareLineFeed);
+        assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a\n\r\n"), Violation::BareLineFeed);
+        assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a\r\n\n"), Violation::BareLineFeed);
+    }
+
+    #[test]
+    fn length_and_encoding_together_are_refused() {
+        let both = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(refused(both), Violation::Length);
+        let twice = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\n";
+        assert_eq!(refused(twice), Violation::Length);
+        let signed = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\n";
+        assert_eq!(refused(signed), Violation::Length);
+        let odd = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n";
+        assert_eq!(refused(odd), Violation::Length);
+    }
+
+    #[test]
+    fn exactly_one_valid_host_is_required() {
+        assert_eq!(refused(b"GET / HTTP/1.1\r\n\r\n"), Violation::Host);
+        assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), Violation::Host);
+        assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), Violation::Host);
+    }
+
+    #[test]
+    fn absolute_form_must_match_the_host() {
+        accepted(b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(refused(b"GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n"), Violation::Target);
+    }
+
+    #[test]
+    fn malformed_heads_are_refused() {
+        assert_eq!(refused(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"), Violation::MalformedHead);
+        assert_eq!(refused(b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n"), Violation::MalformedHead);
+        assert_eq!(refused(b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n"), Violation::MalformedHead);
+        assert_eq!(refused(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"), Violation::Method);
+        let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(MAX_HEAD_BYTES));
+        assert_eq!(refused(large.as_bytes()), Violation::HeadTooLarge);
+    }
+
+    #[test]
+    fn http2_is_left_to_its_own_framing() {
+        let mut framing = Framing::default();
+        framing.feed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0").unwrap();
+        assert!(!framing.is_idle() && !framing.in_body());
+    }
+
+    #[test]
+    fn requests_before_the_bad_one_are_kept() {
+        let good = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut bytes = good.to_vec();
+        bytes.extend_from_slice(b"GET / HTTP/1.1\nHost: a\r\n\r\n");
+        let (violation, kept) = Framing::default().feed(&bytes).unwrap_err();
+        assert_eq!((violation, kept), (Violation::BareLineFeed, good.len()));
+    }
+}
