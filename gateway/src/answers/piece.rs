@@ -13,7 +13,7 @@ pub(crate) enum Piece {
     Started { prompt_tokens: u64 },
     /// More text of a choice; `tokens` is how many tokens it took, 0 where nobody counts until the end.
     Text { choice: u32, text: String, logprobs: Vec<TokenLogprob>, tokens: u64 },
-    /// What supports the choice's text; comes once, after it.
+    /// What supports the text so far; comes after the words it supports, possibly several times.
     Citations { choice: u32, citations: Vec<FileCitation> },
     /// The choice is complete; `completion_tokens` counts all of it.
     Finished { choice: u32, reason: FinishReason, completion_tokens: u64 },

@@ -6,6 +6,7 @@ mod completions;
 mod embeddings;
 mod files;
 mod models;
+pub(crate) mod paging;
 mod rerank;
 mod responses;
 mod sse;

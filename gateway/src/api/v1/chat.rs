@@ -68,6 +68,7 @@ fn stream(answer: Answer, chunks: Chunks, asks_logprobs: bool) -> Response {
     let mut pieces = answer.pieces;
     let frames = async_stream::try_stream! {
         let mut begun = Vec::new();
+        let mut cited: BTreeMap<u32, Vec<Annotation>> = BTreeMap::new();
         let (mut prompt, mut completion) = (0, 0);
         while let Some(piece) = pieces.next().await {
             let piece = piece?;
@@ -82,11 +83,13 @@ fn stream(answer: Answer, chunks: Chunks, asks_logprobs: bool) -> Response {
                     yield Frame::data(&chunks.text(choice, text, logprobs));
                 }
                 Piece::Citations { choice, citations } => {
-                    let annotations = citations.into_iter().map(Annotation::FileCitation).collect();
-                    yield Frame::data(&chunks.annotations(choice, annotations));
+                    cited.entry(choice).or_default().extend(citations.into_iter().map(Annotation::FileCitation));
                 }
                 Piece::Finished { choice, reason, completion_tokens } => {
                     completion += completion_tokens;
+                    if let Some(annotations) = cited.remove(&choice) {
+                        yield Frame::data(&chunks.annotations(choice, annotations));
+                    }
                     yield Frame::data(&chunks.finish(choice, finish(reason)));
                 }
             }

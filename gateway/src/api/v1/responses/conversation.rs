@@ -1,0 +1,168 @@
+//! From the items of a request, and of what it continues, to the turns of a chat.
+
+use kubemate_wire::{
+    chat::{self, ChatRequest, Message},
+    responses::{
+        FileSearchTool, InputContent, InputItem, InputMessage, OutputItem, ResponseInput, ResponseObject, ResponseTool,
+        ResponsesRequest,
+    },
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    answers::Grounding,
+    api::{ApiError, caller::Caller, v1::new_id},
+    app::App,
+};
+
+/// The items of a conversation, oldest first, each with an id.
+#[derive(Clone, Debug)]
+pub(super) struct Conversation(Vec<InputItem>);
+
+impl Conversation {
+    /// The items of what `asked` continues, then its own.
+    ///
+    /// # Errors
+    /// `NotFound` when `previous_response_id` names no response of this tenant; `Invalid` without any input.
+    pub(super) async fn of(app: &App, caller: &Caller, asked: &ResponsesRequest) -> Result<Self, ApiError> {
+        refuse_unserved(asked)?;
+        let mut items = match &asked.previous_response_id {
+            None => Vec::new(),
+            Some(id) => earlier(app, caller, id).await?,
+        };
+        match &asked.input {
+            Some(ResponseInput::Text(text)) => items.push(said(chat::Role::User, text.clone())),
+            Some(ResponseInput::Items(own)) => items.extend(own.iter().cloned().map(with_id)),
+            None => return Err(ApiError::invalid("input", "`input` is missing: send a question")),
+        }
+        Ok(Self(items))
+    }
+
+    /// The items, to be kept with the response.
+    pub(super) fn into_items(self) -> Vec<InputItem> {
+        self.0
+    }
+
+    /// The same as a chat request, and the documents that its `file_search` tool names.
+    ///
+    /// # Errors
+    /// `Invalid` for tools and content that are not served.
+    pub(super) async fn chat_request(
+        &self,
+        app: &App,
+        caller: &Caller,
+        asked: &ResponsesRequest,
+    ) -> Result<(ChatRequest, Option<Grounding>), ApiError> {
+        let mut messages = Vec::new();
+        if let Some(instructions) = &asked.instructions {
+            messages.push(Message::text(chat::Role::System, instructions.clone()));
+        }
+        for (at, item) in self.0.iter().enumerate() {
+            messages.extend(message(at, item)?);
+        }
+        let mut request = fields_of(asked, messages)?;
+        if let Some(tool) = file_search(asked)? {
+            request.vector_store_ids = Some(tool.vector_store_ids);
+            request.filters = tool.filters;
+            request.max_num_results = tool.max_num_results;
+            request.ranking_options = tool.ranking_options;
+        }
+        Grounding::of_chat(app, caller, request).await
+    }
+}
+
+fn refuse_unserved(asked: &ResponsesRequest) -> Result<(), ApiError> {
+    if asked.background.unwrap_or(false) {
+        return Err(ApiError::unsupported("background", "`background` responses are not served; stream instead"));
+    }
+    if asked.other.get("conversation").is_some_and(|value| !value.is_null()) {
+        return Err(ApiError::unsupported("conversation", "`conversation` is not served; use `previous_response_id`"));
+    }
+    let format = asked.text.as_ref().and_then(|text| text.pointer("/format/type")).and_then(Value::as_str);
+    match format {
+        None | Some("text") => Ok(()),
+        Some(other) => Err(ApiError::unsupported("text.format", format!("`text.format` of type `{other}` is not served"))),
+    }
+}
+
+/// The one `file_search` tool; any other tool is refused by name.
+fn file_search(asked: &ResponsesRequest) -> Result<Option<FileSearchTool>, ApiError> {
+    let mut found: Option<FileSearchTool> = None;
+    for tool in asked.tools.iter().flatten() {
+        match tool {
+            ResponseTool::FileSearch(tool) => match &mut found {
+                None => found = Some(tool.clone()),
+                Some(first) => first.vector_store_ids.extend(tool.vector_store_ids.iter().cloned()),
+            },
+            ResponseTool::Other(tool) => {
+                let kind = tool.get("type").and_then(Value::as_str).unwrap_or("?");
+                return Err(ApiError::unsupported("tools", format!("tools of type `{kind}` are not served")));
+            }
+        }
+    }
+    let off = asked.tool_choice.as_ref().and_then(Value::as_str) == Some("none");
+    Ok(found.filter(|_| !off))
+}
+
+async fn earlier(app: &App, caller: &Caller, id: &str) -> Result<Vec<InputItem>, ApiError> {
+    let row = app.ledger.response(&caller.tenant, id).await?;
+    let mut items: Vec<InputItem> = serde_json::from_value(row.input.clone()).map_err(ApiError::internal)?;
+    let response: ResponseObject = serde_json::from_value(row.body.clone()).map_err(ApiError::internal)?;
+    for item in &response.output {
+        if let OutputItem::Message(message) = item {
+            let text: String = message.content.iter().filter_map(|part| part.as_text()).collect();
+            items.push(InputItem::Message(InputMessage {
+                id: Some(message.id.clone()),
+                role: chat::Role::Assistant,
+                content: InputContent::Text(text),
+                status: Some("completed".to_owned()),
+            }));
+        }
+    }
+    Ok(items)
+}
+
+fn said(role: chat::Role, text: String) -> InputItem {
+    let content = InputContent::Text(text);
+    InputItem::Message(InputMessage { id: Some(new_id("msg_")), role, content, status: None })
+}
+
+fn with_id(item: InputItem) -> InputItem {
+    match item {
+        InputItem::Message(message) if message.id.is_none() => {
+            InputItem::Message(InputMessage { id: Some(new_id("msg_")), ..message })
+        }
+        other => other,
+    }
+}
+
+/// A turn; searches and other calls of earlier answers are no turns of a person or model.
+fn message(at: usize, item: &InputItem) -> Result<Option<Message>, ApiError> {
+    match item {
+        InputItem::Message(message) => {
+            let text = message.content.as_text().ok_or_else(|| {
+                ApiError::unsupported(format!("input[{at}].content"), "only text is read here")
+            })?;
+            Ok(Some(Message::text(message.role, text.into_owned())))
+        }
+        InputItem::Other(fields) => match fields.get("type").and_then(Value::as_str) {
+            Some("file_search_call" | "reasoning") => Ok(None),
+            kind => Err(ApiError::unsupported(
+                format!("input[{at}].type"),
+                format!("items of type `{}` are not served", kind.unwrap_or("?")),
+            )),
+        },
+    }
+}
+
+fn fields_of(asked: &ResponsesRequest, messages: Vec<Message>) -> Result<ChatRequest, ApiError> {
+    let mut fields = Map::new();
+    fields.insert("model".to_owned(), Value::String(asked.model.clone()));
+    fields.insert("messages".to_owned(), serde_json::to_value(messages).map_err(ApiError::internal)?);
+    let mut request: ChatRequest = serde_json::from_value(Value::Object(fields)).map_err(ApiError::internal)?;
+    request.max_completion_tokens = asked.max_output_tokens;
+    request.temperature = asked.temperature;
+    request.top_p = asked.top_p;
+    request.citations = asked.citations.clone();
+    Ok(request)
+}
