@@ -21,7 +21,7 @@ pub(crate) fn citation() -> Annotation {
         filename: "手册.pdf".into(),
         page: Some(7),
         start: 1200,
-        end: 1231,
+        end: 1207,
         quote: "保修期为三年。".into(),
         vector_store_id: Some("vs_1".into()),
     })

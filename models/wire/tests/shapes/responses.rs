@@ -55,7 +55,7 @@ fn found() -> FileSearchResult {
         vector_store_id: Some("vs_1".into()),
         page: Some(7),
         start: Some(1200),
-        end: Some(1231),
+        end: Some(1207),
     }
 }
 

@@ -125,7 +125,7 @@ fn search_results() {
         page: Some(7),
         page_end: Some(7),
         start: Some(1200),
-        end: Some(1231),
+        end: Some(1207),
         heading: vec!["服务".into()],
     };
     let page = SearchPage { search_query: vec!["保修".into()], data: vec![result], has_more: false, next_page: None };
