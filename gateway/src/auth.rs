@@ -1,7 +1,12 @@
 //! Who is calling: the key ring, and the trail of what was done.
 
 mod audit;
+mod issue;
 mod keyring;
 
 pub(crate) use audit::{AuditTrail, Deed};
-pub(crate) use keyring::{KeyRing, KeyRingError};
+pub(crate) use issue::{Issued, Wanted, issue, rights};
+pub(crate) use keyring::{ADMIN_KEY, KeyRing, KeyRingError};
+
+/// Project of keys that name none.
+const DEFAULT_PROJECT: &str = "default";

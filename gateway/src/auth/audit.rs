@@ -70,7 +70,15 @@ impl AuditTrail {
     /// # Errors
     /// The ledger's.
     pub(crate) async fn record_first(&self, caller: &Caller, deed: Deed<'_>) -> Result<(), LedgerError> {
-        self.ledger.audit(vec![event(&caller.tenant, caller.key.as_str(), deed, "ok")]).await
+        Self::record_in(&self.ledger, caller, deed).await
+    }
+
+    /// The same without a running trail, for the command line.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub(crate) async fn record_in(ledger: &Ledger, caller: &Caller, deed: Deed<'_>) -> Result<(), LedgerError> {
+        ledger.audit(vec![event(&caller.tenant, caller.key.as_str(), deed, "ok")]).await
     }
 
     /// Records that somebody was turned away.

@@ -12,10 +12,13 @@ use subtle::ConstantTimeEq;
 use tracing::info;
 
 use self::believed::Believed;
+use super::DEFAULT_PROJECT;
 use crate::{app::unix_now, config::Secret};
 
 /// Name of the setting that holds the hash of the generated admin key.
 const ADMIN_HASH: &str = "auth.admin_key_sha256";
+/// Id under which the admin key appears in audit and usage; it is no row of the ledger.
+pub(crate) const ADMIN_KEY: &str = "key_admin";
 
 /// Why a key is not good.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,7 @@ pub(crate) enum KeyRingError {
 pub(crate) struct KeyRing {
     ledger: Ledger,
     admin: [u8; 32],
+    operator: Arc<Caller>,
     known: Believed,
     /// The admin key made at this start, to be printed once.
     fresh: Option<String>,
@@ -49,7 +53,8 @@ impl KeyRing {
             Some(key) => (sha256(key.as_bytes()), None),
             None => stored_or_made(&ledger).await.context("the admin key cannot be kept in the ledger")?,
         };
-        Ok(Self { ledger, admin, known: Believed::default(), fresh })
+        let operator = Arc::new(operator(&ledger).await.context("the default tenant cannot be written")?);
+        Ok(Self { ledger, admin, operator, known: Believed::default(), fresh })
     }
 
     /// The admin key in the clear, if it was made at this start.
@@ -64,7 +69,7 @@ impl KeyRing {
     pub(crate) async fn verify(&self, text: &str) -> Result<Arc<Caller>, KeyRingError> {
         let hash = sha256(text.as_bytes());
         if bool::from(hash.ct_eq(&self.admin)) {
-            return Ok(Arc::new(operator()));
+            return Ok(self.operator.clone());
         }
         let key = ApiKey::parse(text).map_err(|_| KeyRingError::Invalid)?;
         let caller = match self.known.get(&hash) {
@@ -75,7 +80,7 @@ impl KeyRing {
     }
 
     async fn look_up(&self, hash: [u8; 32], key: &KeyHash) -> Result<Option<Arc<Caller>>, KeyRingError> {
-        let caller = self.ledger.caller_of_key(key, unix_now()).await?.map(Arc::new);
+        let caller = self.ledger.find_key_by_hash(key).await?.map(|key| Arc::new(key.caller()));
         self.known.insert(hash, caller.clone());
         Ok(caller)
     }
@@ -87,13 +92,17 @@ impl KeyRing {
 }
 
 /// The caller behind the admin key: full rights, in the default tenant.
-fn operator() -> Caller {
-    Caller {
-        tenant: TenantId::default_tenant(),
-        project: ProjectId::default_project(),
-        key: KeyId::admin(),
+async fn operator(ledger: &Ledger) -> anyhow::Result<Caller> {
+    let tenant = TenantId::default_tenant();
+    let now = unix_now();
+    ledger.ensure_tenant(&tenant, now).await?;
+    let project = ledger.ensure_project(&tenant, DEFAULT_PROJECT, now).await?;
+    Ok(Caller {
+        tenant,
+        project: ProjectId::parse(&project.id)?,
+        key: KeyId::parse(ADMIN_KEY)?,
         rights: Rights::operator(),
-    }
+    })
 }
 
 async fn stored_or_made(ledger: &Ledger) -> anyhow::Result<([u8; 32], Option<String>)> {

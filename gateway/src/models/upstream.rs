@@ -47,12 +47,24 @@ impl Upstream {
         })
     }
 
+    /// Gets `path` (such as `/models`).
+    ///
+    /// # Errors
+    /// As [`Upstream::post`].
+    pub(crate) async fn get(&self, path: &str) -> Result<Response<Incoming>, ApiError> {
+        self.send(Request::get(format!("{}{path}", self.base)), Bytes::new()).await
+    }
+
     /// Posts `body` to `path` (such as `/chat/completions`) and waits for the head of the answer.
     ///
     /// # Errors
     /// `Upstream` 502 when it cannot be reached, 504 when it does not begin in time.
     pub(crate) async fn post(&self, path: &str, body: Bytes) -> Result<Response<Incoming>, ApiError> {
-        let mut request = Request::post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/json");
+        let request = Request::post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/json");
+        self.send(request, body).await
+    }
+
+    async fn send(&self, mut request: http::request::Builder, body: Bytes) -> Result<Response<Incoming>, ApiError> {
         if let Some(value) = &self.authorization {
             request = request.header(header::AUTHORIZATION, value);
         }

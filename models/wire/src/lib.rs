@@ -4,6 +4,7 @@
 //! Answers are written field by field as published; fixed `object` and `type` strings are tags of the struct and cannot be wrong.
 //! Extensions are marked as such in the comment of their field.
 
+pub mod assistants;
 pub mod chat;
 pub mod citation;
 pub mod completions;

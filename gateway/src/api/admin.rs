@@ -1,0 +1,25 @@
+//! `/admin/v1`: tenants, projects, keys, usage and audit. Errors are problem+json (RFC 9457).
+
+mod audit;
+mod keys;
+mod operator;
+mod problem;
+mod system;
+mod tenants;
+mod usage;
+
+use axum::middleware;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// All paths below `/admin/v1`.
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(tenants::router())
+        .merge(keys::router())
+        .merge(usage::router())
+        .merge(audit::router())
+        .merge(system::router())
+        .layer(middleware::map_response(problem::render))
+}

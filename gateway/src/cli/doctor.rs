@@ -1,0 +1,184 @@
+//! `kubemate doctor`: what is configured, what can be reached, and what is insecure.
+
+use std::{net::IpAddr, os::unix::fs::PermissionsExt, process::ExitCode, time::Duration};
+
+use kubemate_engine::{catalogue, verify};
+use kubemate_ledger::{Ledger, LedgerConfig};
+use serde::Serialize;
+
+use super::{Context, print};
+use crate::{
+    config::{Config, Loaded, Secret, UpstreamConfig, UpstreamKind},
+    models::{Upstream, cache_folder},
+};
+
+/// Longest wait for an upstream to list its models.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A configured admin key shorter than this can be guessed.
+const LEAST_KEY: usize = 32;
+
+/// How a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Weight {
+    Good,
+    Note,
+    Warning,
+    Failure,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    weight: Weight,
+    /// What was seen, and what to change where something should be.
+    told: String,
+}
+
+impl Finding {
+    fn new(what: impl Into<String>, weight: Weight, told: impl Into<String>) -> Self {
+        Self { what: what.into(), weight, told: told.into() }
+    }
+}
+
+/// Looks at everything without starting anything; fails when something cannot work.
+pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
+    let loaded = match context.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return report(&[Finding::new("configuration", Weight::Failure, format!("{error:#}"))], context),
+    };
+    let config = &loaded.config;
+    let mut findings = vec![configuration(&loaded), listening(config), admin_key(config)];
+    findings.push(data_folder(config));
+    findings.push(ledger(config).await);
+    findings.extend(weights(config)?);
+    for upstream in config.upstreams.iter().filter(|upstream| upstream.kind != UpstreamKind::Local) {
+        findings.extend(reach(upstream).await);
+    }
+    report(&findings, context)
+}
+
+fn report(findings: &[Finding], context: &Context) -> anyhow::Result<ExitCode> {
+    if context.json {
+        print::json(&findings)?;
+    } else {
+        let row = |one: &Finding| {
+            let mark = match one.weight {
+                Weight::Good => "good",
+                Weight::Note => "note",
+                Weight::Warning => "WARNING",
+                Weight::Failure => "FAILURE",
+            };
+            vec![mark.to_owned(), one.what.clone(), one.told.clone()]
+        };
+        print::table(&["", "WHAT", "FINDING"], &findings.iter().map(row).collect::<Vec<_>>());
+    }
+    let failed = findings.iter().any(|one| one.weight == Weight::Failure);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn configuration(loaded: &Loaded) -> Finding {
+    let file = loaded.file.as_ref().map_or("no file, defaults".to_owned(), |path| path.display().to_string());
+    let told = match loaded.variables.as_slice() {
+        [] => file,
+        variables => format!("{file}; overridden by {}", variables.join(", ")),
+    };
+    Finding::new("configuration", Weight::Good, told)
+}
+
+fn listening(config: &Config) -> Finding {
+    let address = config.server.listen;
+    match address.ip() {
+        ip if ip.is_loopback() => Finding::new("server.listen", Weight::Good, format!("{address}: this machine only")),
+        IpAddr::V4(_) | IpAddr::V6(_) => Finding::new(
+            "server.listen",
+            Weight::Warning,
+            format!("{address} without TLS: keys travel in the clear; put a TLS proxy in front or listen on 127.0.0.1"),
+        ),
+    }
+}
+
+fn admin_key(config: &Config) -> Finding {
+    let what = "auth.admin_key";
+    match config.auth.admin_key.as_ref().map(Secret::reveal) {
+        None | Some(Ok(None)) => Finding::new(what, Weight::Note, "not set: made at the first start and printed once"),
+        Some(Err(why)) => Finding::new(what, Weight::Failure, why),
+        Some(Ok(Some(key))) if key.len() < LEAST_KEY => {
+            Finding::new(what, Weight::Warning, format!("has {} characters; use at least {LEAST_KEY} random ones", key.len()))
+        }
+        Some(Ok(Some(_))) => match config.auth.admin_key {
+            Some(Secret::Plain(_)) => {
+                Finding::new(what, Weight::Warning, "stands in the file; use { env = \"…\" } or { file = \"…\" }")
+            }
+            _ => Finding::new(what, Weight::Good, "set"),
+        },
+    }
+}
+
+fn data_folder(config: &Config) -> Finding {
+    let folder = &config.store.data_dir;
+    let what = "store.data_dir";
+    match folder.metadata() {
+        Err(_) => Finding::new(what, Weight::Note, format!("`{}` is not there yet; serve makes it", folder.display())),
+        Ok(found) if found.permissions().mode() & 0o077 != 0 => Finding::new(
+            what,
+            Weight::Warning,
+            format!("others can read `{0}`; run `chmod 700 {0}`", folder.display()),
+        ),
+        Ok(_) => Finding::new(what, Weight::Good, folder.display().to_string()),
+    }
+}
+
+async fn ledger(config: &Config) -> Finding {
+    let file = config.store.data_dir.join("ledger.sqlite");
+    if !file.exists() {
+        return Finding::new("ledger", Weight::Note, "is not there yet; serve makes it");
+    }
+    match Ledger::open(&LedgerConfig::file(file)).await {
+        Ok(_) => Finding::new("ledger", Weight::Good, "opens"),
+        Err(error) => Finding::new("ledger", Weight::Failure, error.to_string()),
+    }
+}
+
+fn weights(config: &Config) -> anyhow::Result<Vec<Finding>> {
+    let cache = cache_folder(&config.weights)?;
+    let mut findings = Vec::new();
+    for entry in catalogue() {
+        let good = verify(entry, &cache)?.is_good();
+        let missing = format!("not here; run `kubemate models pull {}`", entry.name);
+        findings.push(match good {
+            true => Finding::new(format!("model {}", entry.name), Weight::Good, "weights are whole"),
+            false if entry.name == config.corpus.embedder => {
+                Finding::new(format!("model {}", entry.name), Weight::Warning, format!("{missing}: documents cannot be indexed"))
+            }
+            false => Finding::new(format!("model {}", entry.name), Weight::Note, missing),
+        });
+    }
+    Ok(findings)
+}
+
+async fn reach(config: &UpstreamConfig) -> Vec<Finding> {
+    let what = format!("upstream {}", config.name);
+    let upstream = match Upstream::new(config) {
+        Ok(upstream) => upstream,
+        Err(error) => return vec![Finding::new(what, Weight::Failure, format!("{error:#}"))],
+    };
+    let mut findings = vec![match tokio::time::timeout(PATIENCE, upstream.get("/models")).await {
+        Ok(Ok(response)) if response.status().is_success() => Finding::new(what.clone(), Weight::Good, "answers"),
+        Ok(Ok(response)) => {
+            Finding::new(what.clone(), Weight::Warning, format!("answers GET /models with {}", response.status()))
+        }
+        Ok(Err(error)) => Finding::new(what.clone(), Weight::Warning, error.to_string()),
+        Err(_) => Finding::new(what.clone(), Weight::Warning, format!("does not answer within {} s", PATIENCE.as_secs())),
+    }];
+    let clear = config.base_url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_local(url));
+    if clear && config.api_key.is_some() {
+        findings.push(Finding::new(what, Weight::Warning, "its `api_key` travels over plain http; use https"));
+    }
+    findings
+}
+
+fn is_local(url: &str) -> bool {
+    ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| url.starts_with(start))
+}
