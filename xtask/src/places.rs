@@ -1,0 +1,47 @@
+//! Where things are: the repository, the cache folder, what cargo builds.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use cargo_metadata::{Metadata, MetadataCommand};
+
+use crate::command;
+
+/// The repository's root, wherever the caller stands inside it.
+pub(crate) fn root() -> anyhow::Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.parent().context("xtask/ has no parent folder")?;
+    Ok(root.to_path_buf())
+}
+
+/// Model weights, client packages and tools that outlive a clone: `KUBEMATE_CACHE`, else `~/.cache/kubemate`.
+pub(crate) fn cache() -> anyhow::Result<PathBuf> {
+    if let Some(folder) = env::var_os("KUBEMATE_CACHE").filter(|folder| !folder.is_empty()) {
+        return Ok(PathBuf::from(folder));
+    }
+    let home = env::var_os("HOME").context("HOME is not set; set KUBEMATE_CACHE to a folder that may grow to 2 GB")?;
+    Ok(Path::new(&home).join(".cache/kubemate"))
+}
+
+/// What cargo knows of the workspace: packages, their dependencies, the target folder.
+pub(crate) fn metadata() -> anyhow::Result<Metadata> {
+    let mut request = MetadataCommand::new();
+    request.current_dir(root()?).no_deps();
+    for name in command::inherited_from_cargo() {
+        request.env_remove(name);
+    }
+    request.exec().context("`cargo metadata` failed")
+}
+
+/// The release folder that `up`, `test` and `bench` share.
+pub(crate) fn release() -> anyhow::Result<PathBuf> {
+    Ok(metadata()?.target_directory.into_std_path_buf().join("release"))
+}
+
+/// The server's binary once built.
+pub(crate) fn kubemate() -> anyhow::Result<PathBuf> {
+    Ok(release()?.join(format!("kubemate{}", env::consts::EXE_SUFFIX)))
+}

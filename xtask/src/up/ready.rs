@@ -1,0 +1,118 @@
+//! Waiting until the server says that it is ready.
+
+use std::{
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    process::Child,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+
+/// Loading the models takes a few seconds on a slow disk; past this something is wrong.
+const LONGEST: Duration = Duration::from_secs(120);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(100);
+/// For one question.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Returns once `/readyz` answers 200.
+///
+/// # Errors
+/// When the process ends first, or does not become ready in time.
+pub(crate) fn wait(listen: SocketAddr, child: &mut Child) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let address = reachable(listen);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            bail!("the server ended with {status} before it was ready; its own words are above");
+        }
+        let answer = ask(address);
+        if matches!(answer, Ok(200)) {
+            return Ok(());
+        }
+        if started.elapsed() > LONGEST {
+            bail!("the server is not ready after {} s (/readyz: {answer:?})", LONGEST.as_secs());
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// An address of this machine where a server that listens on `listen` can be asked.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let mut address = listen;
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// The status of `GET /readyz`.
+fn ask(address: SocketAddr) -> anyhow::Result<u16> {
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
+    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut head = Vec::new();
+    stream.take(64).read_to_end(&mut head)?;
+    status(&String::from_utf8_lossy(&head))
+}
+
+/// Reads `HTTP/1.1 200 OK`.
+fn status(head: &str) -> anyhow::Result<u16> {
+    let mut words = head.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some(version), Some(status)) if version.starts_with("HTTP/1.") => Ok(status.parse()?),
+        _ => bail!("not HTTP: {head:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, process::Command};
+
+    use super::*;
+
+    #[test]
+    fn status_lines_are_read() {
+        assert_eq!(status("HTTP/1.1 503 Service Unavailable\r\n").unwrap(), 503);
+        assert!(status("SSH-2.0-OpenSSH").is_err() && status("").is_err());
+    }
+
+    #[test]
+    fn a_wildcard_is_asked_on_loopback() {
+        assert_eq!(reachable("0.0.0.0:80".parse().unwrap()), "127.0.0.1:80".parse().unwrap());
+        assert_eq!(reachable("[::]:80".parse().unwrap()), "[::1]:80".parse().unwrap());
+    }
+
+    #[test]
+    fn waiting_ends_when_the_server_is_ready_after_a_refusal() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            for status in ["503 Service Unavailable", "200 OK"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 512];
+                let read = stream.read(&mut request).unwrap();
+                assert!(request[..read].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+        });
+        let mut child = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        wait(address, &mut child).unwrap();
+        server.join().unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_server_that_ends_is_reported() {
+        let mut child = Command::new("false").spawn().unwrap();
+        child.wait().unwrap();
+        let error = wait("127.0.0.1:1".parse().unwrap(), &mut child).unwrap_err();
+        assert!(error.to_string().contains("before it was ready"), "{error}");
+    }
+}
