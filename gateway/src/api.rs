@@ -6,6 +6,7 @@ mod caller;
 mod cors;
 mod edge;
 mod error;
+mod extract;
 mod operations;
 mod strict;
 pub(crate) mod v1;
@@ -16,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub(crate) use body::Json;
 pub(crate) use edge::RequestId;
 pub(crate) use error::ApiError;
+pub(crate) use extract::{Form, Path, Query};
 
 use crate::app::App;
 

@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::Context;
 use kubemate_corpus::{ChildLimits, ChildParser, Corpus, Parts};
-use kubemate_ledger::{Ledger, LedgerConfig};
-use kubemate_objects::{Directory, ObjectStore};
-use kubemate_vectors::{Embedded, EmbeddedConfig, VectorStore};
+use kubemate_ledger::Ledger;
+use kubemate_objects::ObjectStore;
+use kubemate_vectors::VectorStore;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -110,11 +110,12 @@ impl Stores {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         let data = &config.store.data_dir;
         private_folder(data).with_context(|| format!("`store.data_dir` = `{}` cannot be used", data.display()))?;
-        let ledger = Ledger::open(&LedgerConfig::file(data.join("ledger.sqlite"))).await.context("the ledger cannot be opened")?;
-        let objects = Directory::open(data.join("objects")).await.context("the objects folder cannot be opened")?;
-        let vectors =
-            Embedded::open(EmbeddedConfig::at(data.join("vectors"))).await.context("the vectors folder cannot be opened")?;
-        Ok(Self { ledger, objects: Arc::new(objects), vectors: Arc::new(vectors) })
+        let ledger = Ledger::open(&config.store.ledger()).await.context("the ledger cannot be opened")?;
+        let objects = &config.store.objects;
+        let objects = objects.open(&data.join("objects")).await.context("the objects cannot be opened")?;
+        let vectors = &config.store.vectors;
+        let vectors = vectors.open(&data.join("vectors")).await.context("the vectors cannot be opened")?;
+        Ok(Self { ledger, objects, vectors })
     }
 }
 

@@ -79,13 +79,29 @@ impl Default for ServerConfig {
 pub(crate) struct StoreConfig {
     /// Folder of the ledger, the objects and the vectors; made when missing, readable by its owner only.
     pub(crate) data_dir: PathBuf,
+    /// Where objects are kept; a folder below `data_dir`.
+    pub(crate) objects: kubemate_objects::ObjectsConfig,
+    /// Where vectors are kept; Qdrant's engine in this process.
+    pub(crate) vectors: kubemate_vectors::VectorsConfig,
     /// Least free space below which uploads are refused and readiness says so.
     pub(crate) min_free: ByteSize,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from("./data"), min_free: ByteSize::mib(256) }
+        Self {
+            data_dir: PathBuf::from("./data"),
+            objects: kubemate_objects::ObjectsConfig::default(),
+            vectors: kubemate_vectors::VectorsConfig::default(),
+            min_free: ByteSize::mib(256),
+        }
+    }
+}
+
+impl StoreConfig {
+    /// The ledger of this folder.
+    pub(crate) fn ledger(&self) -> kubemate_ledger::LedgerConfig {
+        kubemate_ledger::LedgerConfig::Sqlite { path: self.data_dir.join("ledger.sqlite") }
     }
 }
 

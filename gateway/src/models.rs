@@ -1,5 +1,6 @@
 //! Which models there are, who may use them and who answers for them.
 
+pub(crate) mod assistants;
 pub(crate) mod cl100k;
 mod egress;
 mod local;

@@ -1,5 +1,7 @@
 //! One error enum for all doors, and the one table that decides what a client sees.
 
+mod causes;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{

@@ -14,6 +14,10 @@ mod vector_stores;
 
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use self::{
+    assistants::Settings,
+    vector_stores::{attributes_on_wire, filter, limit, ranked},
+};
 use crate::app::App;
 
 /// All paths below `/v1`.

@@ -2,7 +2,7 @@
 
 use http::Method;
 use kubemate_identity::{Caller, TenantId};
-use kubemate_ledger::{AuditEvent, Ledger, LedgerError};
+use kubemate_ledger::{AuditEvent, Ledger, LedgerError, Outcome};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -60,7 +60,7 @@ impl AuditTrail {
 
     /// Records `deed` soon. Waits only when thousands of rows wait already.
     pub(crate) async fn record(&self, caller: &Caller, deed: Deed<'_>) {
-        if self.rows.send(event(&caller.tenant, caller.key.as_str(), deed, "ok")).await.is_err() {
+        if self.rows.send(event(Some(&caller.tenant), caller.key.as_str(), deed, Outcome::Ok)).await.is_err() {
             error!("an audit row came after the trail was closed");
         }
     }
@@ -78,25 +78,25 @@ impl AuditTrail {
     /// # Errors
     /// The ledger's.
     pub(crate) async fn record_in(ledger: &Ledger, caller: &Caller, deed: Deed<'_>) -> Result<(), LedgerError> {
-        ledger.audit(vec![event(&caller.tenant, caller.key.as_str(), deed, "ok")]).await
+        ledger.audit(event(Some(&caller.tenant), caller.key.as_str(), deed, Outcome::Ok)).await
     }
 
     /// Records that somebody was turned away.
     pub(crate) fn denied(&self, method: &Method, route: &str, code: &str) {
         let deed = Deed::new("request.denied", format!("{method} {route}")).with(json!({ "code": code }));
-        if self.rows.try_send(event(&TenantId::default_tenant(), "stranger", deed, "denied")).is_err() {
+        if self.rows.try_send(event(None, "stranger", deed, Outcome::Denied)).is_err() {
             warn!(http.route = %route, "a denial was not recorded: the trail is full or closed");
         }
     }
 }
 
-fn event(tenant: &TenantId, actor: &str, deed: Deed<'_>, outcome: &str) -> AuditEvent {
+fn event(tenant: Option<&TenantId>, actor: &str, deed: Deed<'_>, outcome: Outcome) -> AuditEvent {
     AuditEvent {
-        tenant: tenant.clone(),
+        tenant: tenant.cloned(),
         actor: actor.to_owned(),
         action: deed.action.to_owned(),
         target: deed.target,
-        outcome: outcome.to_owned(),
+        outcome,
         at_ms: unix_now_ms(),
         detail: deed.detail,
     }
@@ -113,7 +113,7 @@ async fn write(ledger: Ledger, mut waiting: mpsc::Receiver<AuditEvent>, closing:
                 continue;
             }
         }
-        while let Err(error) = ledger.audit(batch.clone()).await {
+        while let Err(error) = ledger.audit_all(batch.clone()).await {
             error!(error = %error, rows = batch.len(), "audit rows cannot be written, trying again");
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }

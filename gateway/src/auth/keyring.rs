@@ -114,7 +114,7 @@ async fn stored_or_made(ledger: &Ledger) -> anyhow::Result<([u8; 32], Option<Str
     let key = ApiKey::generate()?;
     let shown = key.shown();
     let hash = sha256(shown.as_bytes());
-    ledger.put_setting(ADMIN_HASH, &hex::encode(hash)).await?;
+    ledger.put_setting(ADMIN_HASH, &hex::encode(hash), unix_now()).await?;
     info!("an admin key was made; it is printed once");
     Ok((hash, Some(shown)))
 }

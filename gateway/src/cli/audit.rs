@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use kubemate_ledger::{Ledger, LedgerConfig};
+use kubemate_ledger::Ledger;
 use serde_json::json;
 
 use super::{Context, print};
@@ -18,7 +18,7 @@ impl Audit {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let Self::Verify = self;
         let loaded = context.load()?;
-        let ledger = Ledger::open(&LedgerConfig::file(loaded.config.store.data_dir.join("ledger.sqlite"))).await?;
+        let ledger = Ledger::open(&loaded.config.store.ledger()).await?;
         let report = ledger.verify_audit().await?;
         if context.json {
             print::json(&json!({ "rows": report.rows, "broken_at": report.broken_at }))?;

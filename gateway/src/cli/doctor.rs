@@ -3,7 +3,7 @@
 use std::{net::IpAddr, os::unix::fs::PermissionsExt, process::ExitCode, time::Duration};
 
 use kubemate_engine::{catalogue, verify};
-use kubemate_ledger::{Ledger, LedgerConfig};
+use kubemate_ledger::Ledger;
 use serde::Serialize;
 
 use super::{Context, print};
@@ -135,7 +135,7 @@ async fn ledger(config: &Config) -> Finding {
     if !file.exists() {
         return Finding::new("ledger", Weight::Note, "is not there yet; serve makes it");
     }
-    match Ledger::open(&LedgerConfig::file(file)).await {
+    match Ledger::open(&config.store.ledger()).await {
         Ok(_) => Finding::new("ledger", Weight::Good, "opens"),
         Err(error) => Finding::new("ledger", Weight::Failure, error.to_string()),
     }

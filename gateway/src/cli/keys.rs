@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use kubemate_identity::{Caller, KeyId, ProjectId, Rights, TenantId};
-use kubemate_ledger::{KeyRow, Ledger, LedgerConfig};
+use kubemate_ledger::{KeyRow, Ledger};
 use serde_json::{Value, json};
 
 use super::{Context, print};
@@ -68,7 +68,7 @@ async fn open(context: &Context) -> anyhow::Result<Ledger> {
     if !file.exists() {
         bail!("there is no ledger at `{}` yet; start `kubemate serve` once, or name its folder with KUBEMATE__STORE__DATA_DIR", file.display());
     }
-    Ledger::open(&LedgerConfig::file(file)).await.context("the ledger cannot be opened")
+    Ledger::open(&loaded.config.store.ledger()).await.context("the ledger cannot be opened")
 }
 
 fn tenant_of(name: &str) -> anyhow::Result<TenantId> {

@@ -38,14 +38,15 @@ impl UsageMeter {
     /// Begins to meter one request; dropping the meter settles it.
     pub(crate) fn begin(&self, caller: &Caller, model: &str, kind: &'static str) -> Meter {
         let row = UsageRow {
-            tenant: caller.tenant.clone(),
-            project: caller.project.clone(),
-            key: caller.key.clone(),
+            id: kubemate_ledger::new_id("use_"),
+            tenant: caller.tenant.to_string(),
+            project: caller.project.to_string(),
+            key: caller.key.to_string(),
             model: model.to_owned(),
             kind: kind.to_owned(),
             prompt_tokens: 0,
             completion_tokens: 0,
-            status: i32::from(StatusCode::OK.as_u16()),
+            status: status_of(StatusCode::OK),
             latency_ms: 0,
             at: unix_now(),
         };
@@ -108,9 +109,14 @@ impl Meter {
     /// The request did not end well.
     pub(crate) fn failed(&mut self, status: StatusCode) {
         if let Some(row) = &mut self.row {
-            row.status = i32::from(status.as_u16());
+            row.status = status_of(status);
         }
     }
+}
+
+/// Status codes have three digits, so they fit.
+fn status_of(status: StatusCode) -> i16 {
+    i16::try_from(status.as_u16()).unwrap_or(i16::MAX)
 }
 
 impl Drop for Meter {

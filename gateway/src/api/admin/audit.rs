@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
 };
 use kubemate_ledger::AuditRow;
 use kubemate_wire::page::ListQuery;
@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::operator::Operator;
 use crate::{
-    api::{ApiError, v1::paging::page},
+    api::{ApiError, v1::paging::page, Path, Query},
     app::App,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 struct Row {
     seq: i64,
     at_ms: i64,
-    tenant: String,
+    tenant: Option<String>,
     actor: String,
     action: String,
     target: String,
@@ -38,7 +38,7 @@ impl From<&AuditRow> for Row {
         Self {
             seq: row.seq,
             at_ms: row.at_ms,
-            tenant: row.tenant.clone(),
+            tenant: row.tenant.as_ref().map(ToString::to_string),
             actor: row.actor.clone(),
             action: row.action.clone(),
             target: row.target.clone(),

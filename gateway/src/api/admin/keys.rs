@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
 };
 use http::StatusCode;
 use kubemate_identity::{KeyId, ProjectId, Rights};
@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{operator::Operator, tenants::Listed};
 use crate::{
-    api::{ApiError, Json as Body},
+    api::{ApiError, Json as Body, Path},
     app::{App, unix_now},
     auth::{ADMIN_KEY, Deed, Issued, Wanted, issue, rights},
 };

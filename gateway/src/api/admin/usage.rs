@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
 };
 use kubemate_ledger::{UsageBy, UsageSum};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{operator::Operator, tenants::Listed};
 use crate::{
-    api::ApiError,
+    api::{ApiError, Path, Query},
     app::{App, unix_now},
 };
 
@@ -46,7 +46,7 @@ struct Sum {
 impl From<UsageSum> for Sum {
     fn from(sum: UsageSum) -> Self {
         Self {
-            of: sum.of,
+            of: sum.name,
             requests: sum.requests,
             prompt_tokens: sum.prompt_tokens,
             completion_tokens: sum.completion_tokens,

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
 };
 use kubemate_identity::Scope;
 use kubemate_ledger::{AssistantRow, NewAssistant};
@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::paging::page;
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller},
+    api::{ApiError, Json as Body, caller::Caller, Path, Query},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -48,11 +48,6 @@ impl Settings {
     }
 }
 
-/// The knowledge bases of a stored assistant.
-pub(crate) fn stores_of(row: &AssistantRow) -> Vec<String> {
-    serde_json::from_value(row.store_ids.clone()).unwrap_or_default()
-}
-
 /// Save an assistant; its `name` becomes a model of this tenant.
 #[utoipa::path(post, path = "/v1/assistants", tag = "assistants", responses((status = 200, description = "The assistant")))]
 async fn create(State(app): State<App>, caller: Caller, body: Body<SaveAssistant>) -> Result<Json<Assistant>, ApiError> {
@@ -78,7 +73,7 @@ async fn changed(
     check_names(app, caller, &name, &model)?;
     let stores = match asked.tool_resources.and_then(|resources| resources.file_search) {
         Some(resources) => resources.vector_store_ids,
-        None => saved.map(stores_of).unwrap_or_default(),
+        None => saved.map(AssistantRow::stores).unwrap_or_default(),
     };
     for store in &stores {
         app.ledger.store(&caller.tenant, store).await?;
@@ -160,14 +155,16 @@ async fn update(
     responses((status = 200, description = "It is gone")))]
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::Assistants)?;
-    app.ledger.delete_assistant(&caller.tenant, &id).await?;
+    if !app.ledger.delete_assistant(&caller.tenant, &id).await? {
+        return Err(ApiError::NotFound { kind: "assistant", id: id });
+    }
     app.audit.record(&caller, Deed::new("assistant.delete", id.clone())).await;
     Ok(Json(Deleted::new(DeletedObject::Assistant, id)))
 }
 
 fn object(row: &AssistantRow) -> Assistant {
     let settings = Settings::of(row);
-    let vector_store_ids = stores_of(row);
+    let vector_store_ids = row.stores();
     let tool = || AssistantTool { kind: "file_search".to_owned(), other: serde_json::Map::new() };
     Assistant {
         id: row.id.clone(),

@@ -5,7 +5,7 @@ mod upload;
 use axum::{
     Json,
     body::Body,
-    extract::{Multipart, Path, Query, State},
+    extract::{DefaultBodyLimit, State},
     response::Response,
 };
 use http::{HeaderValue, header};
@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::paging::page;
 use crate::{
-    api::{ApiError, caller::Caller},
+    api::{ApiError, caller::Caller, Form, Path, Query},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -31,13 +31,14 @@ const MOST_LISTED: u32 = 10_000;
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(upload_file, list))
+        .layer(DefaultBodyLimit::disable()) // uploads are capped piece by piece
         .routes(routes!(fetch, delete))
         .routes(routes!(content))
 }
 
 /// Upload a file: a form with `file` and `purpose`.
 #[utoipa::path(post, path = "/v1/files", tag = "files", responses((status = 200, description = "The file")))]
-async fn upload_file(State(app): State<App>, caller: Caller, form: Multipart) -> Result<Json<FileObject>, ApiError> {
+async fn upload_file(State(app): State<App>, caller: Caller, Form(form): Form) -> Result<Json<FileObject>, ApiError> {
     caller.must(Scope::Files)?;
     let file = upload::receive(&app, &caller, form).await?;
     app.audit.record(&caller, Deed::new("file.upload", file.id.clone())).await;
@@ -70,7 +71,9 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<String>) -
     responses((status = 200, description = "It is gone")))]
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::Files)?;
-    app.ledger.delete_file(&caller.tenant, &id, unix_now()).await?;
+    if !app.ledger.delete_file(&caller.tenant, &id, unix_now()).await? {
+        return Err(ApiError::NotFound { kind: "file", id: id });
+    }
     app.audit.record(&caller, Deed::new("file.delete", id.clone())).await;
     Ok(Json(Deleted::new(DeletedObject::File, id)))
 }

@@ -1,13 +1,14 @@
 //! `GET /v1/models`: what the key may ask for, from memory.
 
-use axum::{Json, extract::{Path, State}};
+use axum::{Json, extract::State};
 use kubemate_identity::Scope;
 use kubemate_wire::models::{Model, ModelList};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::{ApiError, caller::Caller},
+    api::{ApiError, caller::Caller, Path},
     app::App,
+    models::assistants,
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -16,7 +17,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 async fn visible(app: &App, caller: &Caller) -> Result<Vec<Model>, ApiError> {
     caller.must(Scope::Models)?;
-    let saved = app.assistants.names(&caller.tenant).await?;
+    let saved = assistants::names(&app.ledger, &caller.tenant).await?;
     let saved = saved.into_iter().map(|(id, created)| Model { id, created, owned_by: caller.tenant.to_string() });
     let all = app.routes.models().into_iter().chain(saved);
     Ok(all.filter(|model| caller.rights.allows_model(&model.id)).collect())

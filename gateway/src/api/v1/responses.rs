@@ -5,11 +5,12 @@ mod writer;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
 use kubemate_identity::Scope;
+use kubemate_ledger::NewResponse;
 use kubemate_wire::{
     page::{Deleted, DeletedObject},
     responses::{InputItem, ResponseObject, ResponsesRequest, StreamEvent},
@@ -21,7 +22,7 @@ use self::{conversation::Conversation, writer::Writer};
 use super::sse::{self, Ending, Frame};
 use crate::{
     answers,
-    api::{ApiError, Json as Body, caller::Caller},
+    api::{ApiError, Json as Body, caller::Caller, Path},
     app::{App, unix_now},
 };
 
@@ -101,7 +102,13 @@ impl Keeper {
         }
         let body = serde_json::to_value(response).map_err(ApiError::internal)?;
         let items = serde_json::to_value(&self.items).map_err(ApiError::internal)?;
-        self.app.ledger.save_response(&self.caller.tenant, &response.id, body, items, unix_now()).await?;
+        let new = NewResponse {
+            id: response.id.clone(),
+            project: self.caller.project.to_string(),
+            body,
+            input: items,
+        };
+        self.app.ledger.save_response(&self.caller.tenant, new, unix_now()).await?;
         Ok(())
     }
 }
@@ -120,7 +127,9 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<String>) -
     responses((status = 200, description = "It is gone")))]
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::Chat)?;
-    app.ledger.delete_response(&caller.tenant, &id).await?;
+    if !app.ledger.delete_response(&caller.tenant, &id).await? {
+        return Err(ApiError::NotFound { kind: "response", id: id });
+    }
     Ok(Json(Deleted::new(DeletedObject::Response, id)))
 }
 

@@ -8,7 +8,7 @@ mod shape;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
 };
 use kubemate_identity::Scope;
 use kubemate_ledger::{NewStore, StoreUpdate};
@@ -21,12 +21,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::paging::page;
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller},
+    api::{ApiError, Json as Body, caller::Caller, Path, Query},
     app::{App, unix_now},
     auth::Deed,
 };
 
-pub(crate) use attributes::filter;
+pub(crate) use attributes::{filter, on_wire as attributes_on_wire};
 pub(crate) use search::{limit, ranked};
 
 /// OpenAI's page of vector stores and of their files.
@@ -156,8 +156,9 @@ async fn update(
     responses((status = 200, description = "It is gone")))]
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::VectorStores)?;
-    app.ledger.delete_store(&caller.tenant, &id, unix_now()).await?;
-    app.corpus.wake();
+    if !app.ledger.delete_store(&caller.tenant, &id, unix_now()).await? {
+        return Err(ApiError::NotFound { kind: "vector store", id: id });
+    }
     app.audit.record(&caller, Deed::new("vector_store.delete", id.clone())).await;
     Ok(Json(Deleted::new(DeletedObject::VectorStore, id)))
 }

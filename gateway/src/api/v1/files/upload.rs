@@ -48,7 +48,7 @@ struct Received {
 ///
 /// # Errors
 /// `Invalid` for a form without `file` or with an unknown `purpose`, `TooLarge`, `Unavailable` when the disk is full.
-pub(super) async fn receive(app: &App, caller: &Caller, mut form: Multipart) -> Result<Owned<FileRow>, ApiError> {
+pub(super) async fn receive(app: &App, caller: &Caller, mut Form(form): Form) -> Result<Owned<FileRow>, ApiError> {
     refuse_on_full_disk(app)?;
     let mut read = Form::default();
     let outcome = read_fields(app, caller, &mut form, &mut read).await;

@@ -82,7 +82,7 @@ fn value(attribute: &Attribute) -> AttributeValue {
 }
 
 /// The store's attributes on the wire.
-pub(super) fn on_wire(attributes: &kubemate_vectors::Attributes) -> wire::Attributes {
+pub(crate) fn on_wire(attributes: &kubemate_vectors::Attributes) -> wire::Attributes {
     let one = |value: &AttributeValue| match value {
         AttributeValue::Text(text) => Attribute::Text(text.clone()),
         AttributeValue::Number(number) => Attribute::Number(*number),

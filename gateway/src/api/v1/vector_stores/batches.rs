@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
 };
 use kubemate_identity::Scope;
 use kubemate_wire::{
@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{MAX_FILES, MOST, USUAL, files, files::Attaching, shape};
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller, v1::paging::page},
+    api::{ApiError, Json as Body, caller::Caller, v1::paging::page, Path, Query},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -34,7 +34,6 @@ async fn create(
     caller.must(Scope::VectorStores)?;
     let rows = attachings(body.value)?.into_iter().map(Attaching::row).collect::<Result<Vec<_>, _>>()?;
     let batch = app.ledger.create_batch(&caller.tenant, &id, rows, unix_now()).await?;
-    app.corpus.wake();
     app.audit.record(&caller, Deed::new("vector_store.attach_batch", format!("{id}/{}", batch.id))).await;
     let counts = app.ledger.batch_counts(&caller.tenant, &id, &batch.id).await?;
     Ok(Json(shape::batch(&batch, &counts)))

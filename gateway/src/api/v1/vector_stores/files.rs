@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
 };
 use kubemate_identity::Scope;
 use kubemate_ledger::{DocumentRow, DocumentStatus, NewDocument, Owned};
@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{MOST, USUAL, attributes, shape};
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller, v1::paging::page},
+    api::{ApiError, Json as Body, caller::Caller, v1::paging::page, Path, Query},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -64,7 +64,6 @@ pub(super) async fn attach(
     attaching: Attaching,
 ) -> Result<Owned<DocumentRow>, ApiError> {
     let row = app.ledger.attach(&caller.tenant, store, attaching.row()?, unix_now()).await?;
-    app.corpus.wake();
     Ok(row)
 }
 
@@ -134,7 +133,6 @@ async fn update(
     caller.must(Scope::VectorStores)?;
     let row = attributes::row(body.value.attributes.as_ref())?;
     let row = app.ledger.update_attributes(&caller.tenant, &id, &file, row, unix_now()).await?;
-    app.corpus.wake();
     app.audit.record(&caller, Deed::new("vector_store.update_file", format!("{id}/{file}"))).await;
     Ok(Json(shape::file(&row)))
 }
@@ -148,8 +146,9 @@ async fn delete(
     Path((id, file)): Path<(String, String)>,
 ) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::VectorStores)?;
-    app.ledger.detach(&caller.tenant, &id, &file, unix_now()).await?;
-    app.corpus.wake();
+    if !app.ledger.detach(&caller.tenant, &id, &file, unix_now()).await? {
+        return Err(ApiError::NotFound { kind: "file", id: file });
+    }
     app.audit.record(&caller, Deed::new("vector_store.detach", format!("{id}/{file}"))).await;
     Ok(Json(Deleted::new(DeletedObject::VectorStoreFile, file)))
 }

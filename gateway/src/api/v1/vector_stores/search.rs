@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
 };
 use kubemate_corpus::{Found, SearchRequest};
 use kubemate_identity::Scope;
@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::attributes::{filter, on_wire};
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller},
+    api::{ApiError, Json as Body, caller::Caller, Path},
     app::App,
 };
 

@@ -1,0 +1,212 @@
+//! Finds the passages that a question is answered from, and puts them into the conversation.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kubemate_corpus::{
+    Found, SearchRequest,
+    citations::{CiteConfig, Offered},
+    prompt,
+};
+use kubemate_engine::{FinishReason, TokenCounter};
+use kubemate_identity::{Caller as Identity, Scope};
+use kubemate_ledger::AssistantRow;
+use kubemate_wire::{
+    chat::{ChatRequest, Message, Role},
+    responses::FileSearchResult,
+};
+
+use super::{Piece, Pieces};
+use crate::{
+    api::{
+        ApiError,
+        v1::{Settings, attributes_on_wire, filter, limit, ranked},
+    },
+    app::App,
+    models::{Target, assistants},
+};
+
+/// Tokens of passages for models whose context is not known; every served model of the last years has four times that.
+const USUAL_BUDGET: usize = 3000;
+/// Part of a known context that passages may fill; the rest is for the conversation and the answer.
+const CONTEXT_SHARE: f32 = 0.6;
+
+/// Which documents a request wants to be answered from.
+#[derive(Clone, Debug)]
+pub(crate) struct Grounding {
+    stores: Vec<String>,
+    search: SearchRequest,
+    cite: CiteConfig,
+    cites: bool,
+}
+
+impl Grounding {
+    /// Resolves a saved assistant, checks the model and takes the fields that are ours out of the request.
+    ///
+    /// # Errors
+    /// `ModelNotFound`, `Forbidden` when the key may not read vector stores, `Invalid` for options out of range.
+    pub(crate) async fn of_chat(
+        app: &App,
+        caller: &Identity,
+        mut request: ChatRequest,
+    ) -> Result<(ChatRequest, Option<Self>), ApiError> {
+        if !caller.rights.allows_model(&request.model) {
+            return Err(ApiError::ModelNotFound(request.model));
+        }
+        let named = request.vector_store_ids.take().unwrap_or_default();
+        if !named.is_empty() && !caller.rights.allows(Scope::VectorStores) {
+            return Err(ApiError::Forbidden("this key lacks the scope `vector_stores`".to_owned()));
+        }
+        let mut stores = named;
+        if app.routes.choose(&request.model).is_err() {
+            let saved = assistants::named(&app.ledger, &caller.tenant, &request.model).await?;
+            let saved = saved.ok_or_else(|| ApiError::ModelNotFound(request.model.clone()))?;
+            stores.extend(saved.stores());
+            assume(&mut request, saved);
+        }
+        let grounding = Self::take(app, &mut request, stores)?;
+        Ok((request, grounding))
+    }
+
+    fn take(app: &App, request: &mut ChatRequest, stores: Vec<String>) -> Result<Option<Self>, ApiError> {
+        let (filters, options) = (request.filters.take(), request.ranking_options.take());
+        let (most, citations) = (request.max_num_results.take(), request.citations.take().unwrap_or_default());
+        if stores.is_empty() {
+            return Ok(None);
+        }
+        let filter = filters.as_ref().map(filter).transpose()?;
+        let limit = most.map_or(Ok(app.config.corpus.passages), |most| limit(Some(most)))?;
+        let queries = vec![question(&request.messages)?];
+        let search = ranked(SearchRequest { filter, ..SearchRequest::new(queries, limit) }, options.as_ref())?;
+        let mut cite = app.config.corpus.cite.clone();
+        if let Some(threshold) = citations.min_overlap {
+            cite.threshold = threshold as f32;
+        }
+        Ok(Some(Self { stores, search, cite, cites: citations.enabled.unwrap_or(true) }))
+    }
+
+    /// Searches, and writes what was found into the conversation.
+    ///
+    /// # Errors
+    /// `NotFound` for a store that is not this tenant's; the search's own.
+    pub(super) async fn ground(
+        self,
+        app: &App,
+        caller: &Identity,
+        target: &Target,
+        mut request: ChatRequest,
+    ) -> Result<Grounded, ApiError> {
+        let queries = self.search.queries.clone();
+        let found = app.corpus.grounds(&caller.tenant, &self.stores, self.search).await?;
+        let (counter, budget) = room(app, target).await?;
+        let question = queries.first().cloned().unwrap_or_default();
+        let packed = tokio::task::spawn_blocking(move || prompt::pack(&question, found, budget, counter.as_ref()));
+        let packed = packed.await.map_err(ApiError::internal)?;
+        insert(&mut request.messages, &packed);
+        let offered = if self.cites { packed.offered.clone() } else { Vec::new() };
+        Ok(Grounded { request, offered, found: packed.offered, cite: self.cite, queries, nothing: packed.nothing })
+    }
+}
+
+/// Puts a saved assistant's settings behind what the client says itself.
+fn assume(request: &mut ChatRequest, saved: AssistantRow) {
+    let settings = Settings::of(&saved);
+    request.temperature = request.temperature.or(settings.temperature);
+    request.top_p = request.top_p.or(settings.top_p);
+    request.model = saved.model;
+    if !saved.instructions.is_empty() {
+        request.messages.insert(0, Message::text(Role::System, saved.instructions));
+    }
+}
+
+/// What is searched for: the last thing the user said.
+fn question(messages: &[Message]) -> Result<String, ApiError> {
+    let last = messages.iter().rev().find(|message| message.role == Role::User);
+    let text = last.and_then(|message| message.content.as_ref()).and_then(|content| content.as_text());
+    let text = text.map(std::borrow::Cow::into_owned).filter(|text| !text.trim().is_empty());
+    text.ok_or_else(|| ApiError::invalid("messages", "`messages` holds no question of the user to search for"))
+}
+
+/// The tokenizer that passages are counted with, and how many tokens they may have.
+async fn room(app: &App, target: &Target) -> Result<(Arc<dyn TokenCounter>, usize), ApiError> {
+    match target {
+        Target::Local(name) => {
+            let model = app.local.chat(name).await?;
+            let budget = (model.identity().context as f32 * CONTEXT_SHARE) as usize;
+            Ok((model.tokenizer(), budget.min(app.config.corpus.passage_tokens)))
+        }
+        Target::Remote(..) => {
+            let embedder = app.local.embedder(&app.config.corpus.embedder).await?;
+            Ok((embedder.tokenizer(), USUAL_BUDGET.min(app.config.corpus.passage_tokens)))
+        }
+    }
+}
+
+/// The passages stand in the last user turn: small models read what is near. Instructions join the system turn.
+fn insert(messages: &mut Vec<Message>, packed: &prompt::Packed) {
+    if let Some(last) = messages.iter_mut().rev().find(|message| message.role == Role::User) {
+        *last = Message::text(Role::User, packed.user.clone());
+    }
+    if packed.system.is_empty() {
+        return;
+    }
+    let system = messages.iter_mut().find(|message| matches!(message.role, Role::System | Role::Developer));
+    match system {
+        Some(message) => {
+            let before = message.content.as_ref().and_then(|content| content.as_text()).unwrap_or_default();
+            *message = Message::text(message.role, format!("{before}\n\n{}", packed.system));
+        }
+        None => messages.insert(0, Message::text(Role::System, packed.system.clone())),
+    }
+}
+
+/// A conversation with its passages.
+#[derive(Clone, Debug)]
+pub(crate) struct Grounded {
+    pub(super) request: ChatRequest,
+    pub(super) offered: Vec<Offered>,
+    pub(super) cite: CiteConfig,
+    found: Vec<Offered>,
+    queries: Vec<String>,
+    /// What to answer when no passage supports an answer.
+    nothing: String,
+}
+
+impl Grounded {
+    /// Whether nothing retrieved passed the threshold.
+    pub(super) fn found_nothing(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The answer then: said plainly, without asking a model that would make something up.
+    pub(super) fn refusal(&self) -> Pieces {
+        let text = Piece::Text { choice: 0, text: self.nothing.clone(), logprobs: Vec::new(), tokens: 0 };
+        let finished = Piece::Finished { choice: 0, reason: FinishReason::Stop, completion_tokens: 0 };
+        futures::stream::iter([Piece::Started { prompt_tokens: 0 }, text, finished].map(Ok)).boxed()
+    }
+
+    /// What was searched for.
+    pub(crate) fn queries(&self) -> Vec<String> {
+        self.queries.clone()
+    }
+
+    /// The passages as a file search tells them.
+    pub(crate) fn results(&self) -> Vec<FileSearchResult> {
+        self.found.iter().map(|offered| result(&offered.found)).collect()
+    }
+}
+
+fn result(found: &Found) -> FileSearchResult {
+    let passage = &found.passage;
+    FileSearchResult {
+        attributes: Some(attributes_on_wire(&passage.attributes)),
+        file_id: found.file.clone(),
+        filename: found.filename.clone(),
+        score: f64::from(found.score),
+        text: passage.text.clone(),
+        vector_store_id: Some(found.store.clone()),
+        page: passage.page,
+        start: Some(passage.start),
+        end: Some(passage.end),
+    }
+}
