@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks on the terminal")]
 
 mod bench;
-mod clients;
 mod command;
 mod compile;
 mod deny;
@@ -13,6 +12,7 @@ mod steps;
 mod test;
 mod tidy;
 mod up;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -37,6 +37,8 @@ enum Verb {
     Down(up::DownArgs),
     /// Run every check: format, rules, dependencies, lints, unit tests and walks against the real binary.
     Test(test::TestArgs),
+    /// Run the built server's command line, e.g. `cargo xtask kubemate keys create`.
+    Kubemate(up::KubemateArgs),
     /// Check the rules of the house that neither compiler nor clippy knows.
     Tidy,
     /// Write docs/openapi.json from what the binary serves.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Up(args) => up::up(&args),
         Verb::Down(args) => up::down(&args),
+        Verb::Kubemate(args) => up::kubemate(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Tidy => tidy::run(),
         Verb::Openapi(args) => openapi::run(&args),

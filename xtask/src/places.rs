@@ -17,13 +17,13 @@ pub(crate) fn root() -> anyhow::Result<PathBuf> {
     Ok(root.to_path_buf())
 }
 
-/// Model weights, client packages and tools that outlive a clone: `KUBEMATE_CACHE`, else `~/.cache/kubemate`.
+/// Model weights, client packages and tools that outlive a clone: `KUBEMATE_CACHE`, else `kubemate` in the user's
+/// cache folder. The server and the tests look in the same place.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
-    if let Some(folder) = env::var_os("KUBEMATE_CACHE").filter(|folder| !folder.is_empty()) {
-        return Ok(PathBuf::from(folder));
-    }
-    let home = env::var_os("HOME").context("HOME is not set; set KUBEMATE_CACHE to a folder that may grow to 2 GB")?;
-    Ok(Path::new(&home).join(".cache/kubemate"))
+    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = set("KUBEMATE_CACHE").or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("kubemate")));
+    let home = || set("HOME").map(|home| home.join(".cache/kubemate"));
+    named.or_else(home).context("neither KUBEMATE_CACHE, XDG_CACHE_HOME nor HOME names a folder")
 }
 
 /// What cargo knows of the workspace: packages, their dependencies, the target folder.

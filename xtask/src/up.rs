@@ -52,6 +52,13 @@ struct Place {
     data_dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct KubemateArgs {
+    /// A verb of the server and its options; `--help` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "VERB")]
+    arguments: Vec<String>,
+}
+
 /// Builds, fetches models, starts the server and says where it is.
 pub(crate) fn up(args: &UpArgs) -> anyhow::Result<()> {
     let root = places::root()?;
@@ -88,6 +95,17 @@ pub(crate) fn down(args: &DownArgs) -> anyhow::Result<()> {
     detached::end(&settings)
 }
 
+/// Becomes the server's own command line, wherever cargo put the binary.
+pub(crate) fn kubemate(args: &KubemateArgs) -> anyhow::Result<()> {
+    use std::os::unix::process::CommandExt;
+    let program = places::kubemate()?;
+    if !program.is_file() {
+        bail!("the server is not built yet; `cargo xtask up` builds it");
+    }
+    let error = command::program(program, &places::root()?).args(&args.arguments).exec();
+    Err(error).context("cannot start the server's command line")
+}
+
 /// Compiles the server with the same profile and features as the tests, so that what both need is compiled
 /// once: `--workspace` unites the features of all rooms, `--bin` builds only what the server needs.
 pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
@@ -110,7 +128,7 @@ fn serve_command(root: &Path, settings: &Settings) -> anyhow::Result<Command> {
     if let Some(config) = &settings.config {
         serve.arg("--config").arg(config);
     }
-    serve.envs(settings.overrides());
+    serve.args(settings.options());
     Ok(serve)
 }
 

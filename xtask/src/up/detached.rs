@@ -1,10 +1,10 @@
 //! A server in the background: its process id and its log lie in the data folder.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -24,20 +24,30 @@ pub(crate) fn start(
     ready: impl FnOnce(&mut Child) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let data = settings.make_data_dir()?;
-    let log = data.join("kubemate.log");
-    // Only its owner may read it: the first start prints the admin key there.
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&log)?;
-    let began = file.metadata()?.len();
+    let (log, announced) = (data.join("kubemate.log"), data.join("kubemate.start"));
+    let log_file = private(&log)?;
+    let began = log_file.metadata()?.len();
     let mut serve = serve_command(root, settings)?;
-    serve.stdout(file.try_clone()?).stderr(Stdio::from(file));
+    serve.stdout(private(&announced)?).stderr(log_file);
     let mut child = spawn(serve)?;
-    if let Err(error) = ready(&mut child) {
+    let outcome = ready(&mut child);
+    // What the server announces holds the admin key at its first start: it is shown now and kept nowhere.
+    print!("{}", fs::read_to_string(&announced)?);
+    fs::remove_file(&announced)?;
+    if let Err(error) = outcome {
         stop(&mut child);
         bail!("{error:#}\n{}", tail(&log, began));
     }
     fs::write(pid_file(settings), child.id().to_string())?;
     println!("Its log is {}; `cargo xtask down` ends it.", log.display());
     Ok(())
+}
+
+/// A file that only its owner may read.
+fn private(path: &Path) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).append(true).mode(0o600).open(path);
+    file.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The process id of the server that was started here and still runs.

@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// The folder of the embedded stores.
     pub(crate) data_dir: PathBuf,
-    overrides: Vec<(&'static str, String)>,
+    options: Vec<(&'static str, String)>,
 }
 
 impl Settings {
@@ -35,27 +35,28 @@ impl Settings {
     ) -> anyhow::Result<Self> {
         let config = chosen(root, config)?;
         let table = config.as_deref().map_or_else(|| Ok(Table::new()), parse)?;
-        let mut overrides = Vec::new();
+        let mut options = Vec::new();
         if let Some(port) = port {
-            overrides.push(("KUBEMATE__SERVER__LISTEN", format!("127.0.0.1:{port}")));
+            options.push(("--listen", format!("127.0.0.1:{port}")));
         }
         if let Some(folder) = data_dir {
             let folder = std::path::absolute(folder)?;
-            overrides.push(("KUBEMATE__STORE__DATA_DIR", folder.to_string_lossy().into_owned()));
+            options.push(("--data-dir", folder.to_string_lossy().into_owned()));
         }
-        let value = |name: &str, section: &str, key: &str, default: &str| {
-            let given = overrides.iter().find(|(there, _)| *there == name).map(|(_, value)| value.clone());
-            given.or_else(|| env::var(name).ok()).or_else(|| text(&table, section, key)).unwrap_or(default.to_owned())
+        let value = |option: &str, section: &str, key: &str, default: &str| {
+            let given = options.iter().find(|(there, _)| *there == option).map(|(_, value)| value.clone());
+            let variable = || env::var(format!("KUBEMATE__{section}__{key}").to_uppercase()).ok();
+            given.or_else(variable).or_else(|| text(&table, section, key)).unwrap_or(default.to_owned())
         };
-        let listen = value("KUBEMATE__SERVER__LISTEN", "server", "listen", LISTEN);
+        let listen = value("--listen", "server", "listen", LISTEN);
         let listen = listen.parse().with_context(|| format!("`server.listen` is not an address: {listen}"))?;
-        let data_dir = root.join(value("KUBEMATE__STORE__DATA_DIR", "store", "data_dir", DATA_DIR));
-        Ok(Self { config, listen, data_dir, overrides })
+        let data_dir = root.join(value("--data-dir", "store", "data_dir", DATA_DIR));
+        Ok(Self { config, listen, data_dir, options })
     }
 
-    /// What the command line overrides, for the server's environment.
-    pub(crate) fn overrides(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.overrides.iter().map(|(name, value)| (*name, value.as_str()))
+    /// What was asked for on the command line, for the server's.
+    pub(crate) fn options(&self) -> impl Iterator<Item = &str> {
+        self.options.iter().flat_map(|(name, value)| [*name, value.as_str()])
     }
 
     /// The address for a browser.
@@ -109,7 +110,7 @@ mod tests {
         let settings = Settings::read(root.path(), None, None, None).unwrap();
         assert_eq!(settings.url(), "http://127.0.0.1:8080");
         assert_eq!(settings.data_dir, root.path().join("data"));
-        assert_eq!(settings.overrides().count(), 0);
+        assert_eq!(settings.options().count(), 0);
     }
 
     #[test]
@@ -120,11 +121,8 @@ mod tests {
         assert!(settings.data_dir.ends_with("elsewhere"));
         let settings = Settings::read(root.path(), None, Some(Path::new("/tmp/d")), Some(9001)).unwrap();
         assert_eq!((settings.listen.port(), settings.data_dir.to_str()), (9001, Some("/tmp/d")));
-        let overrides: Vec<_> = settings.overrides().collect();
-        assert_eq!(
-            overrides,
-            [("KUBEMATE__SERVER__LISTEN", "127.0.0.1:9001"), ("KUBEMATE__STORE__DATA_DIR", "/tmp/d")]
-        );
+        let options: Vec<_> = settings.options().collect();
+        assert_eq!(options, ["--listen", "127.0.0.1:9001", "--data-dir", "/tmp/d"]);
     }
 
     #[test]
