@@ -1,4 +1,4 @@
-// The client under test, taken from the folder that `cargo xtask test --only clients` filled, and the documents that tests ask about.
+// The client under test, taken from the folder that install.sh made, and the documents that tests ask about.
 import { readFileSync, createReadStream } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
