@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks on the terminal")]
 
 mod bench;
+mod clients;
 mod command;
 mod compile;
 mod deny;
@@ -12,7 +13,6 @@ mod steps;
 mod test;
 mod tidy;
 mod up;
-mod venv;
 
 use std::process::ExitCode;
 
