@@ -55,7 +55,8 @@ fn ask(address: SocketAddr) -> anyhow::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
     stream.set_read_timeout(Some(ANSWER))?;
     stream.set_write_timeout(Some(ANSWER))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?; // at once: the server is strict about slow heads
     let mut head = Vec::new();
     stream.take(64).read_to_end(&mut head)?;
     status(&String::from_utf8_lossy(&head))
@@ -72,7 +73,11 @@ fn status(head: &str) -> anyhow::Result<u16> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, process::Command};
+    use std::{
+        io::{BufRead, BufReader},
+        net::TcpListener,
+        process::Command,
+    };
 
     use super::*;
 
@@ -95,9 +100,9 @@ mod tests {
         let server = thread::spawn(move || {
             for status in ["503 Service Unavailable", "200 OK"] {
                 let (mut stream, _) = listener.accept().unwrap();
-                let mut request = [0; 512];
-                let read = stream.read(&mut request).unwrap();
-                assert!(request[..read].starts_with(b"GET /readyz HTTP/1.1\r\n"));
+                let mut head = BufReader::new(&stream).lines().map(Result::unwrap);
+                assert_eq!(head.next().unwrap(), "GET /readyz HTTP/1.1");
+                assert!(head.any(|line| line.is_empty()));
                 write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
             }
         });
