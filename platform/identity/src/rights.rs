@@ -26,15 +26,8 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope, in declaration order.
-    pub const ALL: [Self; 7] = [
-        Self::Chat,
-        Self::Embeddings,
-        Self::Files,
-        Self::VectorStores,
-        Self::Assistants,
-        Self::Models,
-        Self::Admin,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Chat, Self::Embeddings, Self::Files, Self::VectorStores, Self::Assistants, Self::Models, Self::Admin];
 
     /// The name on the wire, the same as in JSON.
     #[must_use]
@@ -76,7 +69,9 @@ pub enum RightsError {
     #[error("all models were asked for, but the maker is limited to a list; name the models")]
     AllModels,
     /// The child would outlive its maker.
-    #[error("the new key would outlive its maker, which expires at {maker_expires_at} (unix seconds); set an earlier expiry")]
+    #[error(
+        "the new key would outlive its maker, which expires at {maker_expires_at} (unix seconds); set an earlier expiry"
+    )]
     Expiry {
         /// When the maker expires, Unix seconds.
         maker_expires_at: i64,

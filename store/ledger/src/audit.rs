@@ -1,0 +1,416 @@
+//! The audit chain: append-only, each row's hash covers the row and the hash before it, so that a changed,
+//! removed, inserted or reordered row shows. Whoever can write the database could forge the whole chain
+//! with both its ends; noting [`Ledger::audit_head`] elsewhere now and then closes that too.
+
+use std::str::FromStr;
+
+use kubemate_identity::TenantId;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::Expr,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Json, Ledger, LedgerError, Order, Page, PageOf,
+    entity::{
+        audit::{ActiveModel, Column, Entity, Model},
+        audit_mark,
+    },
+};
+
+/// Rows read at once while verifying, and written by one INSERT: 9 columns each, and SQLite takes at most
+/// 32,766 bound values in a statement.
+const ROWS_AT_ONCE: u64 = 2000;
+
+/// How what was tried came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Ok,
+    /// It was not allowed.
+    Denied,
+    /// It was allowed and went wrong.
+    Failed,
+}
+
+impl Outcome {
+    /// The stored name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// The tenant it is about. `None`: the instance, or nobody knows (an unknown key).
+    pub tenant: Option<TenantId>,
+    /// Who acted: a key's id, or `kubemate` itself.
+    pub actor: String,
+    /// What was done, such as `key.create`.
+    pub action: String,
+    /// What it was done to, such as a file's id.
+    pub target: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// When, Unix milliseconds.
+    pub at_ms: i64,
+    /// Further facts. Never prompts, answers, keys or other people's data.
+    pub detail: Json,
+}
+
+/// A row of the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRow {
+    /// Position, from 1, without gaps.
+    pub seq: i64,
+    /// The tenant it is about.
+    pub tenant: Option<TenantId>,
+    /// Who acted.
+    pub actor: String,
+    /// What was done.
+    pub action: String,
+    /// What it was done to.
+    pub target: String,
+    /// `ok`, `denied` or `failed`.
+    pub outcome: String,
+    /// When, Unix milliseconds.
+    pub at_ms: i64,
+    /// Further facts.
+    pub detail: Json,
+    /// SHA-256 in hex over the hash before and this row.
+    pub hash: String,
+}
+
+/// An end of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditHead {
+    /// Position of the newest row; 0 when there never was one.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReport {
+    /// How many rows fit, from the oldest kept one on.
+    pub rows: u64,
+    /// The first position where the chain does not hold. `None`: it holds.
+    pub broken_at: Option<i64>,
+    /// The newest row when the verification began.
+    pub head: AuditHead,
+}
+
+impl Ledger {
+    /// Appends one event.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] only.
+    pub async fn audit(&self, event: AuditEvent) -> Result<(), LedgerError> {
+        self.audit_all(vec![event]).await
+    }
+
+    /// Appends events in their order, all in one transaction.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] only.
+    pub async fn audit_all(&self, events: Vec<AuditEvent>) -> Result<(), LedgerError> {
+        let txn = self.begin().await?;
+        append(&txn, events).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// A page of what concerns a tenant. Cursors are positions.
+    ///
+    /// # Errors
+    /// [`LedgerError::Invalid`] for a limit or cursor that cannot be.
+    pub async fn audit_rows(&self, tenant: &TenantId, page: &Page) -> Result<PageOf<AuditRow>, LedgerError> {
+        self.audit_page(Entity::find().filter(Column::Tenant.eq(tenant.as_str())), page).await
+    }
+
+    /// A page of everything. For operators.
+    ///
+    /// # Errors
+    /// [`LedgerError::Invalid`] for a limit or cursor that cannot be.
+    pub async fn audit_rows_of_all(&self, page: &Page) -> Result<PageOf<AuditRow>, LedgerError> {
+        self.audit_page(Entity::find(), page).await
+    }
+
+    /// The newest row's position and hash.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] only.
+    pub async fn audit_head(&self) -> Result<AuditHead, LedgerError> {
+        mark(self.read(), HEAD).await
+    }
+
+    async fn audit_page(&self, rows: Select<Entity>, page: &Page) -> Result<PageOf<AuditRow>, LedgerError> {
+        page.check()?;
+        let mut cursor = rows.cursor_by(Column::Seq);
+        if page.order == Order::Desc {
+            cursor.desc();
+        }
+        if let Some(after) = &page.after {
+            cursor.after(position(after)?);
+        }
+        if let Some(before) = &page.before {
+            cursor.before(position(before)?);
+        }
+        let fetched = page.limit.saturating_add(1);
+        let rows = if page.backwards() { cursor.last(fetched) } else { cursor.first(fetched) }.all(self.read()).await?;
+        let rows = rows.into_iter().map(AuditRow::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(PageOf::cut(rows, page, |row| row.seq.to_string()))
+    }
+
+    /// Walks the whole chain. Finds any changed bit, missing, added or moved row, and a wrong end.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] when the rows cannot be read at all.
+    pub async fn verify_audit(&self) -> Result<AuditReport, LedgerError> {
+        loop {
+            let base = mark(self.read(), BASE).await?;
+            let report = self.walk(&base).await?;
+            // Trimming in the meantime took rows away from under the walk: walk again.
+            if mark(self.read(), BASE).await? == base {
+                return Ok(report);
+            }
+        }
+    }
+
+    async fn walk(&self, base: &AuditHead) -> Result<AuditReport, LedgerError> {
+        let newest: Option<i64> = Entity::find()
+            .select_only()
+            .column_as(Column::Seq.max(), "newest")
+            .into_tuple::<Option<i64>>()
+            .one(self.read())
+            .await?
+            .flatten();
+        let head = mark(self.read(), HEAD).await?;
+        let mut walker = Walker { at: base.clone(), rows: 0, trimmed: None };
+        let broken = |walker: &Walker, at| AuditReport { rows: walker.rows, broken_at: Some(at), head: head.clone() };
+        while walker.at.seq < head.seq {
+            let from = walker.at.seq;
+            for row in self.stretch(from, head.seq).await? {
+                let Some(row) = row.filter(|row| walker.fits(row)) else {
+                    return Ok(broken(&walker, walker.at.seq.saturating_add(1)));
+                };
+                walker.step(row);
+            }
+            if walker.at.seq == from {
+                return Ok(broken(&walker, from.saturating_add(1)));
+            }
+        }
+        let beyond = newest.is_some_and(|newest| newest > head.seq);
+        if beyond || walker.at != head {
+            return Ok(broken(&walker, head.seq.saturating_add(i64::from(beyond))));
+        }
+        if base.seq > 0 && walker.trimmed.as_ref() != Some(base) {
+            return Ok(broken(&walker, base.seq));
+        }
+        Ok(AuditReport { rows: walker.rows, broken_at: None, head })
+    }
+
+    /// Some rows after `from`, at most up to `to`. A row that no longer decodes is `None`.
+    async fn stretch(&self, from: i64, to: i64) -> Result<Vec<Option<Model>>, LedgerError> {
+        let rows = Entity::find().filter(Column::Seq.gt(from)).filter(Column::Seq.lte(to));
+        let read = rows.order_by_asc(Column::Seq).limit(ROWS_AT_ONCE).all(self.read()).await;
+        let Err(cause) = read else { return Ok(read?.into_iter().map(Some).collect()) };
+        let mut one_by_one = Vec::new();
+        for seq in (from..to).map(|seq| seq.saturating_add(1)).take(usize::try_from(ROWS_AT_ONCE).unwrap_or(1)) {
+            let row = Entity::find().filter(Column::Seq.eq(seq)).one(self.read()).await.ok().flatten();
+            let unreadable = row.is_none();
+            one_by_one.push(row);
+            if unreadable {
+                return Ok(one_by_one);
+            }
+        }
+        Err(cause.into())
+    }
+}
+
+/// Goes along the chain and remembers what it must find next.
+struct Walker {
+    at: AuditHead,
+    rows: u64,
+    trimmed: Option<AuditHead>,
+}
+
+impl Walker {
+    fn fits(&self, row: &Model) -> bool {
+        row.seq == self.at.seq.saturating_add(1) && hash(&self.at.hash, row).is_ok_and(|hash| hash == row.hash)
+    }
+
+    fn step(&mut self, row: Model) {
+        if row.action == TRIM {
+            self.trimmed = trimmed(&row.detail);
+        }
+        self.at = AuditHead { seq: row.seq, hash: row.hash };
+        self.rows = self.rows.saturating_add(1);
+    }
+}
+
+/// The mark of the newest row.
+pub(crate) const HEAD: &str = "head";
+/// The mark of the newest row that was trimmed.
+pub(crate) const BASE: &str = "base";
+/// The action that records a trimming.
+pub(crate) const TRIM: &str = "audit.trim";
+
+/// Where a recorded trimming cut.
+fn trimmed(detail: &str) -> Option<AuditHead> {
+    let detail: Json = serde_json::from_str(detail).ok()?;
+    let hash = detail.get("hash")?.as_str()?.to_owned();
+    Some(AuditHead { seq: detail.get("through")?.as_i64()?, hash })
+}
+
+/// Appends within a transaction. The head is locked first, so that appends of all processes queue up.
+pub(crate) async fn append(txn: &DatabaseTransaction, events: Vec<AuditEvent>) -> Result<AuditHead, LedgerError> {
+    let mut head = locked_mark(txn, HEAD).await?;
+    let mut rows = Vec::with_capacity(events.len());
+    for event in events {
+        let row = link(&head, event)?;
+        head = AuditHead { seq: row.seq, hash: row.hash.clone() };
+        rows.push(ActiveModel::from(row));
+    }
+    for part in rows.chunks(usize::try_from(ROWS_AT_ONCE).unwrap_or(1)) {
+        Entity::insert_many(part.to_vec()).exec_without_returning(txn).await?;
+    }
+    set_mark(txn, HEAD, &head).await?;
+    Ok(head)
+}
+
+fn link(head: &AuditHead, event: AuditEvent) -> Result<Model, LedgerError> {
+    let mut detail = String::new();
+    canonical(&event.detail, &mut detail);
+    let mut row = Model {
+        seq: head.seq.saturating_add(1),
+        tenant: event.tenant.map(String::from),
+        actor: event.actor,
+        action: event.action,
+        target: event.target,
+        outcome: event.outcome.as_str().to_owned(),
+        at_ms: event.at_ms,
+        detail,
+        hash: String::new(),
+    };
+    row.hash = hash(&head.hash, &row)?;
+    Ok(row)
+}
+
+/// A row as it is hashed: JSON with its fields in this order.
+#[derive(Serialize)]
+struct Hashed<'a> {
+    seq: i64,
+    tenant: Option<&'a str>,
+    actor: &'a str,
+    action: &'a str,
+    target: &'a str,
+    outcome: &'a str,
+    at_ms: i64,
+    detail: &'a str,
+}
+
+fn hash(before: &str, row: &Model) -> Result<String, LedgerError> {
+    let hashed = Hashed {
+        seq: row.seq,
+        tenant: row.tenant.as_deref(),
+        actor: &row.actor,
+        action: &row.action,
+        target: &row.target,
+        outcome: &row.outcome,
+        at_ms: row.at_ms,
+        detail: &row.detail,
+    };
+    let json = serde_json::to_vec(&hashed).map_err(LedgerError::store)?;
+    Ok(hex::encode(Sha256::new().chain_update(before).chain_update("\n").chain_update(json).finalize()))
+}
+
+/// JSON without spaces and with sorted keys, whatever order the map type keeps.
+fn canonical(value: &Json, out: &mut String) {
+    match value {
+        Json::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            list(out, ['{', '}'], &entries, |(key, value), out| {
+                out.push_str(&Json::from(key.as_str()).to_string());
+                out.push(':');
+                canonical(value, out);
+            });
+        }
+        Json::Array(items) => list(out, ['[', ']'], items, canonical),
+        leaf => out.push_str(&leaf.to_string()),
+    }
+}
+
+fn list<T>(out: &mut String, [open, close]: [char; 2], items: &[T], mut write: impl FnMut(&T, &mut String)) {
+    out.push(open);
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write(item, out);
+    }
+    out.push(close);
+}
+
+pub(crate) async fn mark<C: ConnectionTrait>(db: &C, name: &str) -> Result<AuditHead, LedgerError> {
+    let row = audit_mark::Entity::find().filter(audit_mark::Column::Name.eq(name)).one(db).await?;
+    Ok(row.map(|row| AuditHead { seq: row.seq, hash: row.hash }).unwrap_or_default())
+}
+
+pub(crate) async fn locked_mark(txn: &DatabaseTransaction, name: &str) -> Result<AuditHead, LedgerError> {
+    let row = audit_mark::Entity::find().filter(audit_mark::Column::Name.eq(name)).lock_exclusive().one(txn).await?;
+    let row = row.ok_or_else(|| LedgerError::store(format!("the audit chain lost its mark `{name}`")))?;
+    Ok(AuditHead { seq: row.seq, hash: row.hash })
+}
+
+pub(crate) async fn set_mark(txn: &DatabaseTransaction, name: &str, to: &AuditHead) -> Result<(), LedgerError> {
+    audit_mark::Entity::update_many()
+        .filter(audit_mark::Column::Name.eq(name))
+        .col_expr(audit_mark::Column::Seq, Expr::value(to.seq))
+        .col_expr(audit_mark::Column::Hash, Expr::value(to.hash.clone()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+fn position(cursor: &str) -> Result<i64, LedgerError> {
+    i64::from_str(cursor).map_err(|_| LedgerError::Invalid(format!("no item `{cursor}` to page from")))
+}
+
+impl TryFrom<Model> for AuditRow {
+    type Error = LedgerError;
+    fn try_from(row: Model) -> Result<Self, LedgerError> {
+        Ok(Self {
+            seq: row.seq,
+            tenant: row.tenant.as_deref().map(TenantId::from_str).transpose().map_err(LedgerError::store)?,
+            actor: row.actor,
+            action: row.action,
+            target: row.target,
+            outcome: row.outcome,
+            at_ms: row.at_ms,
+            detail: serde_json::from_str(&row.detail).map_err(LedgerError::store)?,
+            hash: row.hash,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_json_does_not_depend_on_the_order_of_keys() {
+        let mut out = String::new();
+        canonical(&serde_json::json!({"b": [1, {"z": null, "a": "ü\n"}], "a": 1.5}), &mut out);
+        assert_eq!(out, r#"{"a":1.5,"b":[1,{"a":"ü\n","z":null}]}"#);
+    }
+}

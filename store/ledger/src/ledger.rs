@@ -1,0 +1,110 @@
+//! The door: opening, the two pools, and write transactions.
+
+use std::{path::PathBuf, sync::Arc};
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm_migration::MigratorTrait;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::{LedgerError, migration::Migrator, sqlite};
+
+/// Where the ledger is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LedgerConfig {
+    /// A SQLite file, made when it is missing. For one process; a second one (the CLI) may join for moments.
+    Sqlite {
+        /// The file. Its folder must exist.
+        path: PathBuf,
+    },
+    /// Memory: gone with the process. For tests.
+    Memory,
+}
+
+/// The relational store. Cheap to clone; all clones share the connections.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    enqueued: watch::Sender<u64>,
+}
+
+impl Ledger {
+    /// Opens the ledger and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] when the database cannot be opened or was written by a newer Kubemate.
+    pub async fn open(config: &LedgerConfig) -> Result<Self, LedgerError> {
+        let pools = match config {
+            LedgerConfig::Sqlite { path } => sqlite::open(path).await?,
+            LedgerConfig::Memory => sqlite::open_memory().await?,
+        };
+        let inner = Inner { write: pools.write, read: pools.read, enqueued: watch::Sender::new(0) };
+        let ledger = Self { inner: Arc::new(inner) };
+        let txn = ledger.begin().await?;
+        Migrator::up(&txn, None).await?;
+        txn.commit().await?;
+        Ok(ledger)
+    }
+
+    /// An empty ledger in memory, for tests. It has one connection, so reads wait for writes.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] when SQLite refuses.
+    pub async fn in_memory() -> Result<Self, LedgerError> {
+        Self::open(&LedgerConfig::Memory).await
+    }
+
+    /// Whether the database answers: for readiness.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] when it does not.
+    pub async fn ping(&self) -> Result<(), LedgerError> {
+        Ok(self.inner.read.ping().await?)
+    }
+
+    /// Closes the connections after their running statements. Later calls on any clone fail.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] when the database complains while closing.
+    pub async fn close(&self) -> Result<(), LedgerError> {
+        self.inner.read.close_by_ref().await?;
+        Ok(self.inner.write.close_by_ref().await?)
+    }
+
+    /// Changes whenever this process puts a job into the queue, so that workers need not poll for their
+    /// own process's jobs. Jobs of other processes are seen by polling only.
+    #[must_use]
+    pub fn watch_jobs(&self) -> watch::Receiver<u64> {
+        self.inner.enqueued.subscribe()
+    }
+
+    /// Connections for statements that only read. Never to be used while holding a transaction of
+    /// [`Self::begin`]: the in-memory ledger has a single connection.
+    pub(crate) fn read(&self) -> &DatabaseConnection {
+        &self.inner.read
+    }
+
+    /// The connection for single statements that write.
+    pub(crate) fn write(&self) -> &DatabaseConnection {
+        &self.inner.write
+    }
+
+    /// Starts a transaction that will write. Dropping it rolls it back.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, LedgerError> {
+        Ok(self.inner.write.begin_with_options(sqlite::write_transaction()).await?)
+    }
+
+    /// Commits, then wakes this process's workers.
+    pub(crate) async fn commit_jobs(&self, txn: DatabaseTransaction) -> Result<(), LedgerError> {
+        txn.commit().await?;
+        self.inner.enqueued.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! Stored answers of the responses API.
+
+use kubemate_identity::TenantId;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::{
+    Json, Ledger, LedgerError, Owned, ResponseRow,
+    entity::response::{ActiveModel, Column, Entity},
+    error::taken,
+};
+
+/// A response to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewResponse {
+    /// `resp_…`, as the client was told.
+    pub id: String,
+    /// The project it was made for.
+    pub project: String,
+    /// The response object as it was sent.
+    pub body: Json,
+    /// The input items, a JSON array.
+    pub input: Json,
+}
+
+impl Ledger {
+    /// Stores a response.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when the tenant has one of that id.
+    pub async fn save_response(
+        &self,
+        tenant: &TenantId,
+        new: NewResponse,
+        now: i64,
+    ) -> Result<Owned<ResponseRow>, LedgerError> {
+        let NewResponse { id, project, body, input } = new;
+        let row = ResponseRow { tenant: tenant.to_string(), id, project, body, input, created_at: now };
+        let inserted = Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(self.write()).await;
+        inserted.map_err(|cause| taken(cause, || format!("response `{}` exists", row.id)))?;
+        Ok(Owned::new(tenant, row))
+    }
+
+    /// The response of that id.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotFound`].
+    pub async fn response(&self, tenant: &TenantId, id: &str) -> Result<Owned<ResponseRow>, LedgerError> {
+        let own = Entity::find().filter(Column::Tenant.eq(tenant.as_str())).filter(Column::Id.eq(id));
+        let row = own.one(self.read()).await?;
+        row.map(|row| Owned::new(tenant, row)).ok_or_else(|| LedgerError::not_found("response", id))
+    }
+
+    /// Deletes a response. `false`: there was none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] only.
+    pub async fn delete_response(&self, tenant: &TenantId, id: &str) -> Result<bool, LedgerError> {
+        let own = Entity::delete_many().filter(Column::Tenant.eq(tenant.as_str())).filter(Column::Id.eq(id));
+        Ok(own.exec(self.write()).await?.rows_affected == 1)
+    }
+}
