@@ -4,6 +4,7 @@
 mod bench;
 mod command;
 mod compile;
+mod config_doc;
 mod deny;
 mod host;
 mod openapi;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Stdio};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::{command, compile, deny, host, openapi, places, steps::Steps, tidy, up};
+use crate::{command, compile, config_doc, deny, host, openapi, places, steps::Steps, tidy, up};
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
@@ -15,7 +15,7 @@ pub(crate) struct TestArgs {
     /// Run this step alone.
     #[arg(long, value_name = "STEP", value_parser = names(), conflicts_with = "from")]
     only: Option<String>,
-    /// Handed to `cargo test` in the last step, e.g. `-- -p kubemate-parse docx`.
+    /// Handed to `cargo test` in the last step, e.g. `-- docx`.
     #[arg(last = true, value_name = "ARGS")]
     cargo_test: Vec<String>,
 }
@@ -43,7 +43,7 @@ const CHECKS: [Check; 10] = [
         run: |s| deny::check(&s.root, &s.cache),
     },
     Check { name: "build", title: "build the server", run: |s| up::build(&s.root) },
-    Check { name: "openapi", title: "docs/openapi.json is what the server serves", run: |s| openapi::check(&s.root) },
+    Check { name: "documents", title: "docs/openapi.json and docs/CONFIG.md say what the server does", run: documents },
     Check { name: "models", title: "model weights", run: |s| up::pull_models(&s.root) },
     Check { name: "clients", title: "official Python and Node clients", run: clients },
     Check { name: "clippy", title: "lints (cargo clippy, warnings denied)", run: clippy },
@@ -89,6 +89,11 @@ fn tools(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 fn format(stage: &Stage<'_>) -> anyhow::Result<()> {
     command::run(command::cargo(&stage.root).args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends this")
+}
+
+fn documents(stage: &Stage<'_>) -> anyhow::Result<()> {
+    openapi::check(&stage.root)?;
+    config_doc::check(&stage.root)
 }
 
 fn clippy(stage: &Stage<'_>) -> anyhow::Result<()> {
