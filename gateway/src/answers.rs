@@ -7,9 +7,11 @@ mod citing;
 mod grounding;
 mod local;
 mod piece;
+mod quoting;
 mod relay;
 mod remote;
 
+use grounding::Voice;
 pub(crate) use grounding::{Grounded, Grounding};
 pub(crate) use local::{Knobs, choices, limit, local_request, stops};
 pub(crate) use piece::{Piece, Pieces};
@@ -18,11 +20,7 @@ pub(crate) use relay::{relay, renamed, stream_headers};
 use kubemate_identity::Caller;
 use kubemate_wire::chat::ChatRequest;
 
-use crate::{
-    api::ApiError,
-    app::App,
-    models::Target,
-};
+use crate::{api::ApiError, app::App, models::Target};
 
 /// Starts the answer to `request`, from documents when `grounding` says so.
 ///
@@ -43,9 +41,10 @@ pub(crate) async fn answer(
             (grounded.request.clone(), Some(grounded))
         }
     };
-    let pieces = match &grounded {
-        Some(grounded) if grounded.found_nothing() => grounded.refusal(),
-        _ => generate(app, &target, request).await?,
+    let pieces = match grounded.as_ref().map(Grounded::voice) {
+        Some(Voice::Only(text)) => quoting::only(text),
+        Some(Voice::Led(lead)) => quoting::led(generate(app, &target, request).await?, lead),
+        Some(Voice::Own) | None => generate(app, &target, request).await?,
     };
     let pieces = match &grounded {
         Some(grounded) => citing::cite(pieces, grounded),
@@ -69,4 +68,3 @@ async fn generate(app: &App, target: &Target, request: ChatRequest) -> Result<Pi
         Target::Remote(upstream, name) => remote::generate(upstream, name, request).await,
     }
 }
-

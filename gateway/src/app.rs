@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use kubemate_corpus::{ChildLimits, ChildParser, Corpus, Parts};
+use kubemate_corpus::{ChildParser, Corpus, Parts};
 use kubemate_ledger::Ledger;
 use kubemate_objects::ObjectStore;
 use kubemate_vectors::VectorStore;
@@ -131,7 +131,7 @@ fn open_corpus(config: &Config, stores: &Stores, local: &Arc<LocalModels>) -> an
         objects: stores.objects.clone(),
         vectors: stores.vectors.clone(),
         embedders: local.clone(),
-        parser: Arc::new(ChildParser::new(exe, vec!["parse-worker".to_owned()], ChildLimits::default())),
+        parser: Arc::new(ChildParser::new(exe, vec!["parse-worker".to_owned()], config.parsing.clone())),
         clock: Arc::new(unix_now_ms),
         config: config.corpus.clone(),
     }))

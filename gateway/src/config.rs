@@ -26,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) weights: WeightsConfig,
     pub(crate) engine: kubemate_engine::LocalConfig,
     pub(crate) corpus: kubemate_corpus::CorpusConfig,
+    /// What a child process that reads documents may cost.
+    pub(crate) parsing: kubemate_corpus::ChildLimits,
     pub(crate) audit: AuditConfig,
     pub(crate) upstreams: Vec<UpstreamConfig>,
     pub(crate) models: Vec<ModelConfig>,

@@ -5,4 +5,4 @@ mod framing;
 mod guarded;
 
 pub(crate) use accept::{Listener, NetConfig};
-pub(crate) use framing::{Violation, REFUSED_PREFIX};
+pub(crate) use framing::{REFUSED_PREFIX, Violation};

@@ -11,9 +11,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 pub(crate) use logs::start as start_logs;
 
 /// Bucket borders in microseconds, about three a decade from 50 µs to 10 min: tight where the gateway adds, wide where models think.
-const MICROSECONDS: [f64; 20] = [
-    50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 3e7, 1e8, 6e8,
-];
+const MICROSECONDS: [f64; 20] =
+    [50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 3e7, 1e8, 6e8];
 
 /// Installs the recorder that every room's `metrics` macros write to.
 ///
@@ -27,11 +26,8 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
 
 /// One request answered: its head is on the way, a stream may follow.
 pub(crate) fn request_answered(method: &Method, route: &str, status: StatusCode, spent: Duration) {
-    let labels = [
-        ("method", method.as_str().to_owned()),
-        ("route", route.to_owned()),
-        ("status", status.as_str().to_owned()),
-    ];
+    let labels =
+        [("method", method.as_str().to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
     histogram!("kubemate_request_duration_microseconds", &labels).record(micros(spent));
 }
 

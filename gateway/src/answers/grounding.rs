@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use kubemate_corpus::{
-    Found, SearchRequest,
+    Found, Language, Quote, SearchRequest,
     citations::{CiteConfig, Offered},
     prompt,
 };
-use kubemate_engine::{FinishReason, TokenCounter};
+use kubemate_engine::{CatalogueEntry, TokenCounter, catalogue};
 use kubemate_identity::{Caller as Identity, Scope};
 use kubemate_ledger::AssistantRow;
 use kubemate_wire::{
@@ -16,7 +15,7 @@ use kubemate_wire::{
     responses::FileSearchResult,
 };
 
-use super::{Piece, Pieces};
+use super::quoting;
 use crate::{
     api::{
         ApiError,
@@ -103,8 +102,28 @@ impl Grounding {
         let packed = tokio::task::spawn_blocking(move || prompt::pack(&question, found, budget, counter.as_ref()));
         let packed = packed.await.map_err(ApiError::internal)?;
         insert(&mut request.messages, &packed);
+        let question = queries.first().map(String::as_str).unwrap_or_default();
+        let small = app.config.corpus.quotes && small_model(target).is_some();
+        let quote = if small { app.corpus.quote(&caller.tenant, question, &packed.offered).await? } else { None };
+        let foreign = small_model(target).is_some_and(|entry| !speaks(entry, question));
         let offered = if self.cites { packed.offered.clone() } else { Vec::new() };
-        Ok(Grounded { request, offered, found: packed.offered, cite: self.cite, queries, nothing: packed.nothing })
+        let (found, nothing) = (packed.offered, packed.nothing);
+        Ok(Grounded { request, offered, found, cite: self.cite, queries, nothing, quote, foreign })
+    }
+}
+
+/// The catalogue's chat models are all too small to be trusted with facts; models of other servers are not.
+fn small_model(target: &Target) -> Option<&'static CatalogueEntry> {
+    match target {
+        Target::Local(name) => catalogue().iter().find(|entry| entry.name == name),
+        Target::Remote(..) => None,
+    }
+}
+
+fn speaks(entry: &CatalogueEntry, question: &str) -> bool {
+    match Language::of(question) {
+        Language::Chinese => entry.languages.contains(&"zh"),
+        Language::English => true,
     }
 }
 
@@ -170,19 +189,34 @@ pub(crate) struct Grounded {
     queries: Vec<String>,
     /// What to answer when no passage supports an answer.
     nothing: String,
+    /// The place that answers best, for models that must not be trusted with facts.
+    quote: Option<Quote>,
+    /// Whether the question is in a language that the model does not speak.
+    foreign: bool,
+}
+
+/// Who words an answer from documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// The model alone.
+    Own,
+    /// The model, behind these words.
+    Led(String),
+    /// These words alone; the model is not asked.
+    Only(String),
 }
 
 impl Grounded {
-    /// Whether nothing retrieved passed the threshold.
-    pub(super) fn found_nothing(&self) -> bool {
-        self.found.is_empty()
-    }
-
-    /// The answer then: said plainly, without asking a model that would make something up.
-    pub(super) fn refusal(&self) -> Pieces {
-        let text = Piece::Text { choice: 0, text: self.nothing.clone(), logprobs: Vec::new(), tokens: 0 };
-        let finished = Piece::Finished { choice: 0, reason: FinishReason::Stop, completion_tokens: 0 };
-        futures::stream::iter([Piece::Started { prompt_tokens: 0 }, text, finished].map(Ok)).boxed()
+    /// Who speaks. When nothing retrieved passed the threshold, that is said plainly, without asking a model that would make
+    /// something up.
+    pub(super) fn voice(&self) -> Voice {
+        let question = self.queries.first().map(String::as_str).unwrap_or_default();
+        match &self.quote {
+            _ if self.found.is_empty() => Voice::Only(self.nothing.clone()),
+            Some(quote) if self.foreign => Voice::Only(quoting::worded(quote, question)),
+            Some(quote) => Voice::Led(quoting::worded(quote, question)),
+            None => Voice::Own,
+        }
     }
 
     /// What was searched for.

@@ -63,9 +63,10 @@ fn turn(at: usize, message: &Message) -> Result<Turn, ApiError> {
     };
     let content = match &message.content {
         None => String::new(),
-        Some(content) => content.as_text().map(std::borrow::Cow::into_owned).ok_or_else(|| {
-            ApiError::unsupported(format!("messages[{at}].content"), "this model reads text only")
-        })?,
+        Some(content) => content
+            .as_text()
+            .map(std::borrow::Cow::into_owned)
+            .ok_or_else(|| ApiError::unsupported(format!("messages[{at}].content"), "this model reads text only"))?,
     };
     Ok(Turn { role, content })
 }
@@ -101,7 +102,9 @@ fn logprobs(request: &ChatRequest) -> Result<Option<usize>, ApiError> {
         Some(top) if top > MAX_TOP_LOGPROBS => {
             Err(ApiError::invalid("top_logprobs", format!("`top_logprobs` must be at most {MAX_TOP_LOGPROBS}")))
         }
-        Some(top) if top > 0 && !wanted => Err(ApiError::invalid("top_logprobs", "`top_logprobs` needs `logprobs: true`")),
+        Some(top) if top > 0 && !wanted => {
+            Err(ApiError::invalid("top_logprobs", "`top_logprobs` needs `logprobs: true`"))
+        }
         top => Ok(wanted.then_some(top.unwrap_or(0) as usize)),
     }
 }
@@ -151,12 +154,7 @@ impl<'a> Knobs<'a> {
     }
 }
 
-fn within(
-    name: &str,
-    value: Option<f64>,
-    default: f64,
-    range: std::ops::RangeInclusive<f64>,
-) -> Result<f32, ApiError> {
+fn within(name: &str, value: Option<f64>, default: f64, range: std::ops::RangeInclusive<f64>) -> Result<f32, ApiError> {
     let value = value.unwrap_or(default);
     if range.contains(&value) {
         return Ok(value as f32);
@@ -168,7 +166,10 @@ fn biases(biases: &BTreeMap<String, f64>) -> Result<BTreeMap<u32, f32>, ApiError
     let one = |(token, bias): (&String, &f64)| {
         let id = token.parse::<u32>().ok().filter(|_| (-100.0..=100.0).contains(bias));
         id.map(|id| (id, *bias as f32)).ok_or_else(|| {
-            ApiError::invalid("logit_bias", format!("`logit_bias` takes token ids and values from -100 to 100, not `{token}`: {bias}"))
+            ApiError::invalid(
+                "logit_bias",
+                format!("`logit_bias` takes token ids and values from -100 to 100, not `{token}`: {bias}"),
+            )
         })
     };
     biases.iter().map(one).collect()

@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn counts_are_found_at_the_end_of_a_stream() {
-        let tail = b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5}}\n\ndata: [DONE]\n\n";
+        let tail =
+            b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5}}\n\ndata: [DONE]\n\n";
         assert_eq!(counts_in(tail), Some((3, 5)));
         assert_eq!(counts_in(b"data: {\"usage\":null}"), None);
     }

@@ -46,9 +46,10 @@ async fn read(body: Body, limit: bytesize::ByteSize) -> Result<Bytes, ApiError> 
     let cap = usize::try_from(limit.as_u64()).unwrap_or(usize::MAX);
     match Limited::new(body, cap).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(ApiError::TooLarge { limit: limit.to_string(), hint: "raise `server.max_body` or send files to /v1/files" })
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge {
+            limit: limit.to_string(),
+            hint: "raise `server.max_body` or send files to /v1/files",
+        }),
         Err(_) => Err(ApiError::RequestTimeout("the body broke off or arrived too slowly")),
     }
 }

@@ -54,7 +54,8 @@ where
 /// The one credential of a request: `authorization`, or the names that Azure's and Anthropic's clients use.
 fn credential(headers: &HeaderMap) -> Result<&str, ApiError> {
     let bearers = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.to_str().ok().and_then(bearer));
-    let plain = ["x-api-key", "api-key"].into_iter().flat_map(|name| headers.get_all(name)).map(|value| value.to_str().ok());
+    let plain =
+        ["x-api-key", "api-key"].into_iter().flat_map(|name| headers.get_all(name)).map(|value| value.to_str().ok());
     let mut sent = bearers.chain(plain);
     let first = sent.next().ok_or(ApiError::Unauthenticated)?;
     if sent.next().is_some() {

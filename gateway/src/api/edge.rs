@@ -50,7 +50,8 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
     let route = route_of(&request);
     let in_flight = telemetry::InFlight::enter();
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = answered.unwrap_or_else(|_| ApiError::Internal(anyhow::anyhow!("a handler panicked")).into_response());
+    let mut response =
+        answered.unwrap_or_else(|_| ApiError::Internal(anyhow::anyhow!("a handler panicked")).into_response());
     let _entered = span.enter();
     stamp(&mut response, &id, begun);
     report(&app, &Seen { method, route, begun }, &response);
@@ -92,7 +93,9 @@ fn report(app: &App, seen: &Seen, response: &Response) {
         ApiError::Unauthenticated | ApiError::InvalidKey | ApiError::Forbidden(_) => {
             app.audit.denied(&seen.method, &seen.route, error.code().unwrap_or_default());
         }
-        other if status.is_server_error() => tracing::warn!(http.route = %seen.route, error = %other, "a request failed"),
+        other if status.is_server_error() => {
+            tracing::warn!(http.route = %seen.route, error = %other, "a request failed")
+        }
         other => tracing::debug!(http.route = %seen.route, error = %other, "a request was refused"),
     }
 }

@@ -119,15 +119,18 @@ fn disk(app: &App) -> Part {
 }
 
 fn models(app: &App) -> Part {
-    let wrong = app.routes.models().is_empty().then(|| "no model: run `kubemate models pull` or configure `models`".to_owned());
+    let wrong =
+        app.routes.models().is_empty().then(|| "no model: run `kubemate models pull` or configure `models`".to_owned());
     Part::new("models", wrong)
 }
 
 fn embedder(app: &App) -> Part {
     let name = &app.config.corpus.embedder;
-    let wrong = app.local.kind(name).is_none().then(|| {
-        format!("embedder `{name}` is not here: documents wait; run `kubemate models pull {name}`")
-    });
+    let wrong = app
+        .local
+        .kind(name)
+        .is_none()
+        .then(|| format!("embedder `{name}` is not here: documents wait; run `kubemate models pull {name}`"));
     Part::new("embedder", wrong)
 }
 

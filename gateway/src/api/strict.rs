@@ -54,6 +54,8 @@ fn check_encoding(request: &Request) -> Result<(), ApiError> {
     match request.headers().get(header::CONTENT_ENCODING) {
         None => Ok(()),
         Some(encoding) if encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
-        Some(encoding) => Err(ApiError::UnsupportedEncoding(encoding.to_str().unwrap_or("?").chars().take(32).collect())),
+        Some(encoding) => {
+            Err(ApiError::UnsupportedEncoding(encoding.to_str().unwrap_or("?").chars().take(32).collect()))
+        }
     }
 }

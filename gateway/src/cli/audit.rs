@@ -25,7 +25,10 @@ impl Audit {
         } else {
             print::line(&match report.broken_at {
                 None => format!("{} audit rows, the chain is whole", report.rows),
-                Some(row) => format!("the chain of {} audit rows breaks at row {row}: it was changed, moved or removed", report.rows),
+                Some(row) => format!(
+                    "the chain of {} audit rows breaks at row {row}: it was changed, moved or removed",
+                    report.rows
+                ),
             });
         }
         Ok(if report.broken_at.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

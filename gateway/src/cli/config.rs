@@ -17,7 +17,9 @@ impl ConfigVerb {
         let loaded = context.load()?;
         let file = loaded.file.as_ref().map(|path| path.display().to_string());
         if context.json {
-            return print::json(&json!({ "ok": true, "file": file, "variables": loaded.variables, "config": loaded.config }));
+            return print::json(
+                &json!({ "ok": true, "file": file, "variables": loaded.variables, "config": loaded.config }),
+            );
         }
         print::line(&toml::to_string_pretty(&loaded.config)?);
         print::note(&format!("configuration is good: {}", file.as_deref().unwrap_or("no file, defaults only")));

@@ -104,9 +104,11 @@ fn admin_key(config: &Config) -> Finding {
     match config.auth.admin_key.as_ref().map(Secret::reveal) {
         None | Some(Ok(None)) => Finding::new(what, Weight::Note, "not set: made at the first start and printed once"),
         Some(Err(why)) => Finding::new(what, Weight::Failure, why),
-        Some(Ok(Some(key))) if key.len() < LEAST_KEY => {
-            Finding::new(what, Weight::Warning, format!("has {} characters; use at least {LEAST_KEY} random ones", key.len()))
-        }
+        Some(Ok(Some(key))) if key.len() < LEAST_KEY => Finding::new(
+            what,
+            Weight::Warning,
+            format!("has {} characters; use at least {LEAST_KEY} random ones", key.len()),
+        ),
         Some(Ok(Some(_))) => match config.auth.admin_key {
             Some(Secret::Plain(_)) => {
                 Finding::new(what, Weight::Warning, "stands in the file; use { env = \"…\" } or { file = \"…\" }")
@@ -121,11 +123,9 @@ fn data_folder(config: &Config) -> Finding {
     let what = "store.data_dir";
     match folder.metadata() {
         Err(_) => Finding::new(what, Weight::Note, format!("`{}` is not there yet; serve makes it", folder.display())),
-        Ok(found) if found.permissions().mode() & 0o077 != 0 => Finding::new(
-            what,
-            Weight::Warning,
-            format!("others can read `{0}`; run `chmod 700 {0}`", folder.display()),
-        ),
+        Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+            Finding::new(what, Weight::Warning, format!("others can read `{0}`; run `chmod 700 {0}`", folder.display()))
+        }
         Ok(_) => Finding::new(what, Weight::Good, folder.display().to_string()),
     }
 }
@@ -149,9 +149,11 @@ fn weights(config: &Config) -> anyhow::Result<Vec<Finding>> {
         let missing = format!("not here; run `kubemate models pull {}`", entry.name);
         findings.push(match good {
             true => Finding::new(format!("model {}", entry.name), Weight::Good, "weights are whole"),
-            false if entry.name == config.corpus.embedder => {
-                Finding::new(format!("model {}", entry.name), Weight::Warning, format!("{missing}: documents cannot be indexed"))
-            }
+            false if entry.name == config.corpus.embedder => Finding::new(
+                format!("model {}", entry.name),
+                Weight::Warning,
+                format!("{missing}: documents cannot be indexed"),
+            ),
             false => Finding::new(format!("model {}", entry.name), Weight::Note, missing),
         });
     }
@@ -170,7 +172,9 @@ async fn reach(config: &UpstreamConfig) -> Vec<Finding> {
             Finding::new(what.clone(), Weight::Warning, format!("answers GET /models with {}", response.status()))
         }
         Ok(Err(error)) => Finding::new(what.clone(), Weight::Warning, error.to_string()),
-        Err(_) => Finding::new(what.clone(), Weight::Warning, format!("does not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => {
+            Finding::new(what.clone(), Weight::Warning, format!("does not answer within {} s", PATIENCE.as_secs()))
+        }
     }];
     let clear = config.base_url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_local(url));
     if clear && config.api_key.is_some() {

@@ -66,7 +66,10 @@ async fn open(context: &Context) -> anyhow::Result<Ledger> {
     let loaded = context.load()?;
     let file = loaded.config.store.data_dir.join("ledger.sqlite");
     if !file.exists() {
-        bail!("there is no ledger at `{}` yet; start `kubemate serve` once, or name its folder with KUBEMATE__STORE__DATA_DIR", file.display());
+        bail!(
+            "there is no ledger at `{}` yet; start `kubemate serve` once, or name its folder with KUBEMATE__STORE__DATA_DIR",
+            file.display()
+        );
     }
     Ledger::open(&loaded.config.store.ledger()).await.context("the ledger cannot be opened")
 }
@@ -105,7 +108,13 @@ async fn list(ledger: &Ledger, tenant: &str, context: &Context) -> anyhow::Resul
     }
     let row = |row: &KeyRow| {
         let scopes: Vec<&str> = row.rights.scopes.iter().map(|scope| scope.as_str()).collect();
-        let state = if row.revoked_at.is_some() { "revoked" } else if row.rights.expired(unix_now()) { "expired" } else { "good" };
+        let state = if row.revoked_at.is_some() {
+            "revoked"
+        } else if row.rights.expired(unix_now()) {
+            "expired"
+        } else {
+            "good"
+        };
         vec![row.id.to_string(), row.name.clone(), row.display.clone(), scopes.join(","), state.to_owned()]
     };
     print::table(&["ID", "NAME", "KEY", "SCOPES", "STATE"], &rows.iter().map(row).collect::<Vec<_>>());
@@ -142,5 +151,7 @@ async fn record(ledger: &Ledger, tenant: &TenantId, deed: Deed<'_>) -> anyhow::R
         key: KeyId::parse("key_terminal")?,
         rights: Rights::operator(),
     };
-    AuditTrail::record_in(ledger, &caller, deed).await.context("the audit row cannot be written, so nothing was changed")
+    AuditTrail::record_in(ledger, &caller, deed)
+        .await
+        .context("the audit row cannot be written, so nothing was changed")
 }

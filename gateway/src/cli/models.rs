@@ -66,7 +66,13 @@ fn list(context: &Context) -> anyhow::Result<()> {
     let row = |(entry, here): &(&CatalogueEntry, bool)| {
         let state = if *here { "here" } else { "not pulled" };
         let size = bytesize::ByteSize(entry.files.iter().map(|file| file.bytes).sum()).to_string();
-        vec![entry.name.to_owned(), format!("{:?}", entry.kind).to_lowercase(), size, state.to_owned(), entry.about.to_owned()]
+        vec![
+            entry.name.to_owned(),
+            format!("{:?}", entry.kind).to_lowercase(),
+            size,
+            state.to_owned(),
+            entry.about.to_owned(),
+        ]
     };
     print::table(&["MODEL", "KIND", "SIZE", "STATE", "ABOUT"], &rows.iter().map(row).collect::<Vec<_>>());
     Ok(())

@@ -1,13 +1,10 @@
 //! `kubemate parse-worker`: the child process in which documents are parsed.
 
-use std::{
-    io::{stdin, stdout},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Args;
 
-/// Started by the server with one pipe in and one out. Takes its limits before it reads a byte.
+/// Started by the server with one pipe in and one out; takes its limits before it reads a byte.
 #[derive(Debug, Args)]
 pub(super) struct ParseWorker {
     /// Most memory, in MiB
@@ -20,8 +17,7 @@ pub(super) struct ParseWorker {
 
 impl ParseWorker {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        kubemate_corpus::apply_limits_to_self(self.memory_mib << 20, self.cpu_seconds)?;
-        kubemate_parse::worker::serve(stdin().lock(), stdout().lock())?;
+        kubemate_corpus::serve_as_child(self.memory_mib << 20, self.cpu_seconds)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -129,4 +129,3 @@ async fn warm_up(app: &App) {
         }
     }
 }
-

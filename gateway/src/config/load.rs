@@ -47,7 +47,8 @@ pub(crate) struct Loaded {
 pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
     let file = file.map(Path::to_owned).or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
     let table = file.as_deref().map_or_else(|| Ok(Table::new()), read)?;
-    let variables = env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    let variables =
+        env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
     let (config, variables) = compose(table, variables)?;
     check(&config)?;
     Ok(Loaded { config, file, variables })

@@ -42,15 +42,10 @@ impl Egress {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(trust()?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(https);
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(trust()?).https_or_http().enable_http1().wrap_connector(tcp);
+        let client =
+            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(https);
         Ok(Self { client })
     }
 

@@ -1,9 +1,6 @@
 //! The audit trail.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use kubemate_ledger::AuditRow;
 use kubemate_wire::page::ListQuery;
 use serde::Serialize;
@@ -12,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::operator::Operator;
 use crate::{
-    api::{ApiError, v1::paging::page, Path, Query},
+    api::{ApiError, Path, Query, v1::paging::page},
     app::App,
 };
 

@@ -1,9 +1,6 @@
 //! API keys of a tenant.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use http::StatusCode;
 use kubemate_identity::{KeyId, ProjectId, Rights};
 use kubemate_ledger::{KeyRow, LedgerError};
@@ -109,7 +106,8 @@ async fn create(
 }
 
 fn wanted(operator: &Operator, asked: NewKey) -> Result<Wanted, ApiError> {
-    let rights = rights(&asked.scopes, &asked.models, asked.expires_at).map_err(|why| ApiError::invalid("scopes", why))?;
+    let rights =
+        rights(&asked.scopes, &asked.models, asked.expires_at).map_err(|why| ApiError::invalid("scopes", why))?;
     rights.is_subset_of(&operator.caller().rights).map_err(|error| ApiError::Forbidden(error.to_string()))?;
     let project = asked.project.as_deref().map(ProjectId::parse).transpose();
     let key = operator.caller().key.clone();

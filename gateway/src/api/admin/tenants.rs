@@ -1,9 +1,6 @@
 //! Tenants and their projects.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use http::StatusCode;
 use kubemate_identity::TenantId;
 use kubemate_ledger::{ProjectRow, TenantRow};

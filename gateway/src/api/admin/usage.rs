@@ -1,9 +1,6 @@
 //! What was used.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use kubemate_ledger::{UsageBy, UsageSum};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -25,7 +25,9 @@ impl From<LedgerError> for ApiError {
 impl From<ObjectsError> for ApiError {
     fn from(error: ObjectsError) -> Self {
         match error {
-            ObjectsError::DiskFull => Self::Unavailable("the disk below `store.data_dir` is full; free some space and try again".to_owned()),
+            ObjectsError::DiskFull => {
+                Self::Unavailable("the disk below `store.data_dir` is full; free some space and try again".to_owned())
+            }
             error => Self::internal(error),
         }
     }

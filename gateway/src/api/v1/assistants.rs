@@ -1,9 +1,6 @@
 //! `/v1/assistants`: saved assistants, which appear as models named by the tenant.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use kubemate_identity::Scope;
 use kubemate_ledger::{AssistantRow, NewAssistant};
 use kubemate_wire::{
@@ -15,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::paging::page;
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller, Path, Query},
+    api::{ApiError, Json as Body, Path, Query, caller::Caller},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -50,7 +47,11 @@ impl Settings {
 
 /// Save an assistant; its `name` becomes a model of this tenant.
 #[utoipa::path(post, path = "/v1/assistants", tag = "assistants", responses((status = 200, description = "The assistant")))]
-async fn create(State(app): State<App>, caller: Caller, body: Body<SaveAssistant>) -> Result<Json<Assistant>, ApiError> {
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: Body<SaveAssistant>,
+) -> Result<Json<Assistant>, ApiError> {
     caller.must(Scope::Assistants)?;
     let new = changed(&app, &caller, None, body.value).await?;
     let row = app.ledger.create_assistant(&caller.tenant, new, unix_now()).await?;
@@ -67,9 +68,12 @@ async fn changed(
 ) -> Result<NewAssistant, ApiError> {
     let name = asked.name.or_else(|| saved.map(|row| row.name.clone()));
     let name = name.filter(|name| NAME.contains(&name.chars().count()));
-    let name = name.ok_or_else(|| ApiError::invalid("name", "`name` is what clients will ask for as a model: 1 to 256 characters"))?;
+    let name = name.ok_or_else(|| {
+        ApiError::invalid("name", "`name` is what clients will ask for as a model: 1 to 256 characters")
+    })?;
     let model = asked.model.or_else(|| saved.map(|row| row.model.clone()));
-    let model = model.ok_or_else(|| ApiError::invalid("model", "`model` is missing: name the model behind the assistant"))?;
+    let model =
+        model.ok_or_else(|| ApiError::invalid("model", "`model` is missing: name the model behind the assistant"))?;
     check_names(app, caller, &name, &model)?;
     let stores = match asked.tool_resources.and_then(|resources| resources.file_search) {
         Some(resources) => resources.vector_store_ids,
@@ -156,7 +160,7 @@ async fn update(
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::Assistants)?;
     if !app.ledger.delete_assistant(&caller.tenant, &id).await? {
-        return Err(ApiError::NotFound { kind: "assistant", id: id });
+        return Err(ApiError::NotFound { kind: "assistant", id });
     }
     app.audit.record(&caller, Deed::new("assistant.delete", id.clone())).await;
     Ok(Json(Deleted::new(DeletedObject::Assistant, id)))

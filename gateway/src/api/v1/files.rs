@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::paging::page;
 use crate::{
-    api::{ApiError, caller::Caller, Form, Path, Query},
+    api::{ApiError, Form, Path, Query, caller::Caller},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -53,7 +53,8 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<ListPage<FileObject>>, ApiError> {
     caller.must(Scope::Files)?;
-    let rows = app.ledger.files(&caller.tenant, &page(&query, MOST_LISTED, MOST_LISTED)?, query.purpose.as_deref()).await?;
+    let rows =
+        app.ledger.files(&caller.tenant, &page(&query, MOST_LISTED, MOST_LISTED)?, query.purpose.as_deref()).await?;
     let files = rows.data.iter().map(object).collect();
     Ok(Json(ListPage::new(files, rows.has_more, |file: &FileObject| &file.id)))
 }
@@ -72,7 +73,7 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<String>) -
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::Files)?;
     if !app.ledger.delete_file(&caller.tenant, &id, unix_now()).await? {
-        return Err(ApiError::NotFound { kind: "file", id: id });
+        return Err(ApiError::NotFound { kind: "file", id });
     }
     app.audit.record(&caller, Deed::new("file.delete", id.clone())).await;
     Ok(Json(Deleted::new(DeletedObject::File, id)))

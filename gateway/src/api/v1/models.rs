@@ -6,7 +6,7 @@ use kubemate_wire::models::{Model, ModelList};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::{ApiError, caller::Caller, Path},
+    api::{ApiError, Path, caller::Caller},
     app::App,
     models::assistants,
 };

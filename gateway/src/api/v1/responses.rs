@@ -22,7 +22,7 @@ use self::{conversation::Conversation, writer::Writer};
 use super::sse::{self, Ending, Frame};
 use crate::{
     answers,
-    api::{ApiError, Json as Body, caller::Caller, Path},
+    api::{ApiError, Json as Body, Path, caller::Caller},
     app::{App, unix_now},
 };
 
@@ -102,12 +102,7 @@ impl Keeper {
         }
         let body = serde_json::to_value(response).map_err(ApiError::internal)?;
         let items = serde_json::to_value(&self.items).map_err(ApiError::internal)?;
-        let new = NewResponse {
-            id: response.id.clone(),
-            project: self.caller.project.to_string(),
-            body,
-            input: items,
-        };
+        let new = NewResponse { id: response.id.clone(), project: self.caller.project.to_string(), body, input: items };
         self.app.ledger.save_response(&self.caller.tenant, new, unix_now()).await?;
         Ok(())
     }
@@ -128,7 +123,7 @@ async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<String>) -
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::Chat)?;
     if !app.ledger.delete_response(&caller.tenant, &id).await? {
-        return Err(ApiError::NotFound { kind: "response", id: id });
+        return Err(ApiError::NotFound { kind: "response", id });
     }
     Ok(Json(Deleted::new(DeletedObject::Response, id)))
 }

@@ -6,10 +6,7 @@ mod files;
 mod search;
 mod shape;
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use kubemate_identity::Scope;
 use kubemate_ledger::{NewStore, StoreUpdate};
 use kubemate_wire::{
@@ -21,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::paging::page;
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller, Path, Query},
+    api::{ApiError, Json as Body, Path, Query, caller::Caller},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -157,7 +154,7 @@ async fn update(
 async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Deleted>, ApiError> {
     caller.must(Scope::VectorStores)?;
     if !app.ledger.delete_store(&caller.tenant, &id, unix_now()).await? {
-        return Err(ApiError::NotFound { kind: "vector store", id: id });
+        return Err(ApiError::NotFound { kind: "vector store", id });
     }
     app.audit.record(&caller, Deed::new("vector_store.delete", id.clone())).await;
     Ok(Json(Deleted::new(DeletedObject::VectorStore, id)))

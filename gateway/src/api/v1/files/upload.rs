@@ -48,7 +48,7 @@ struct Received {
 ///
 /// # Errors
 /// `Invalid` for a form without `file` or with an unknown `purpose`, `TooLarge`, `Unavailable` when the disk is full.
-pub(super) async fn receive(app: &App, caller: &Caller, mut Form(form): Form) -> Result<Owned<FileRow>, ApiError> {
+pub(super) async fn receive(app: &App, caller: &Caller, mut form: Multipart) -> Result<Owned<FileRow>, ApiError> {
     refuse_on_full_disk(app)?;
     let mut read = Form::default();
     let outcome = read_fields(app, caller, &mut form, &mut read).await;
@@ -63,9 +63,9 @@ pub(super) async fn receive(app: &App, caller: &Caller, mut Form(form): Form) ->
 
 fn refuse_on_full_disk(app: &App) -> Result<(), ApiError> {
     match app.free_space() {
-        Ok(free) if free < app.config.store.min_free.as_u64() => {
-            Err(ApiError::Unavailable("the disk below `store.data_dir` is almost full; free some space and try again".to_owned()))
-        }
+        Ok(free) if free < app.config.store.min_free.as_u64() => Err(ApiError::Unavailable(
+            "the disk below `store.data_dir` is almost full; free some space and try again".to_owned(),
+        )),
         _ => Ok(()),
     }
 }
@@ -95,7 +95,10 @@ impl Form {
             Some(other) => {
                 Err(ApiError::invalid("purpose", format!("`purpose` is `{other}`; use one of {}", PURPOSES.join(", "))))
             }
-            None => Err(ApiError::invalid("purpose", format!("the form has no `purpose`; use one of {}", PURPOSES.join(", ")))),
+            None => Err(ApiError::invalid(
+                "purpose",
+                format!("the form has no `purpose`; use one of {}", PURPOSES.join(", ")),
+            )),
         }
     }
 }
@@ -131,10 +134,9 @@ async fn store(app: &App, caller: &Caller, field: Field<'_>) -> Result<Received,
     let ((), stored) = tokio::join!(sending, putting);
     match stored {
         Ok(stored) => Ok(Received { id, name, media_type, stored }),
-        Err(_) if over.load(Ordering::Relaxed) => Err(ApiError::TooLarge {
-            limit: limit.to_string(),
-            hint: "split the document or raise `server.max_file`",
-        }),
+        Err(_) if over.load(Ordering::Relaxed) => {
+            Err(ApiError::TooLarge { limit: limit.to_string(), hint: "split the document or raise `server.max_file`" })
+        }
         Err(ObjectsError::Body(_)) => Err(ApiError::RequestTimeout("the upload broke off or arrived too slowly")),
         Err(error) => Err(error.into()),
     }

@@ -81,7 +81,9 @@ fn refuse_unserved(asked: &ResponsesRequest) -> Result<(), ApiError> {
     let format = asked.text.as_ref().and_then(|text| text.pointer("/format/type")).and_then(Value::as_str);
     match format {
         None | Some("text") => Ok(()),
-        Some(other) => Err(ApiError::unsupported("text.format", format!("`text.format` of type `{other}` is not served"))),
+        Some(other) => {
+            Err(ApiError::unsupported("text.format", format!("`text.format` of type `{other}` is not served")))
+        }
     }
 }
 
@@ -140,9 +142,10 @@ fn with_id(item: InputItem) -> InputItem {
 fn message(at: usize, item: &InputItem) -> Result<Option<Message>, ApiError> {
     match item {
         InputItem::Message(message) => {
-            let text = message.content.as_text().ok_or_else(|| {
-                ApiError::unsupported(format!("input[{at}].content"), "only text is read here")
-            })?;
+            let text = message
+                .content
+                .as_text()
+                .ok_or_else(|| ApiError::unsupported(format!("input[{at}].content"), "only text is read here"))?;
             Ok(Some(Message::text(message.role, text.into_owned())))
         }
         InputItem::Other(fields) => match fields.get("type").and_then(Value::as_str) {

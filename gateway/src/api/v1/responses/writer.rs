@@ -5,9 +5,9 @@ use kubemate_wire::{
     chat::Role,
     citation::Annotation,
     responses::{
-        EventKind, FileSearchCall, IncompleteDetails, IncompleteReason, ItemStatus, OutputItem, OutputMessage, OutputPart,
-        OutputText, ResponseError, ResponseObject, ResponseStatus, ResponseUsage, ResponsesRequest, SearchStatus,
-        StreamEvent,
+        EventKind, FileSearchCall, IncompleteDetails, IncompleteReason, ItemStatus, OutputItem, OutputMessage,
+        OutputPart, OutputText, ResponseError, ResponseObject, ResponseStatus, ResponseUsage, ResponsesRequest,
+        SearchStatus, StreamEvent,
     },
 };
 use serde_json::{Value, json};
@@ -53,7 +53,8 @@ impl Writer {
     /// The events before the first word.
     pub(super) fn begin(&mut self) -> Vec<StreamEvent> {
         let response = || Box::new(self.response.clone());
-        let mut kinds = vec![EventKind::Created { response: response() }, EventKind::InProgress { response: response() }];
+        let mut kinds =
+            vec![EventKind::Created { response: response() }, EventKind::InProgress { response: response() }];
         if let Some(search) = self.search.clone() {
             kinds.extend(search_events(search));
         }
@@ -136,7 +137,8 @@ impl Writer {
         let status = if self.cut { ItemStatus::Incomplete } else { ItemStatus::Completed };
         let part = OutputPart::OutputText(self.text.clone());
         let message = self.item(status, vec![part]);
-        self.response.output = self.search.clone().map(OutputItem::FileSearchCall).into_iter().chain([message]).collect();
+        self.response.output =
+            self.search.clone().map(OutputItem::FileSearchCall).into_iter().chain([message]).collect();
         self.response.usage = Some(ResponseUsage::new(self.prompt_tokens, self.completion_tokens));
         if self.cut {
             self.response.status = ResponseStatus::Incomplete;

@@ -64,7 +64,9 @@ fn compare(comparison: &wire::Comparison) -> Result<Filter, ApiError> {
         (Operator::In, OperandValue::List(list)) => Filter::In(key, list.iter().map(value).collect()),
         (Operator::Nin, OperandValue::List(list)) => Filter::NotIn(key, list.iter().map(value).collect()),
         (Operator::In | Operator::Nin, _) => return Err(refused(&key, "takes a list of values")),
-        (Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte, _) => return Err(refused(&key, "compares numbers only")),
+        (Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte, _) => {
+            return Err(refused(&key, "compares numbers only"));
+        }
         (Operator::Eq | Operator::Ne, _) => return Err(refused(&key, "takes one value; use `in` or `nin` for a list")),
     })
 }

@@ -1,9 +1,6 @@
 //! Many files attached by one call.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use kubemate_identity::Scope;
 use kubemate_wire::{
     page::{ListPage, ListQuery},
@@ -13,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{MAX_FILES, MOST, USUAL, files, files::Attaching, shape};
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller, v1::paging::page, Path, Query},
+    api::{ApiError, Json as Body, Path, Query, caller::Caller, v1::paging::page},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -43,7 +40,8 @@ fn attachings(asked: CreateFileBatch) -> Result<Vec<Attaching>, ApiError> {
     let files = match (asked.file_ids, asked.files) {
         (Some(ids), None) => {
             let (attributes, chunking) = (asked.attributes, asked.chunking_strategy);
-            let one = |file| Attaching { file, attributes: attributes.clone(), chunking: chunking.clone(), batch: None };
+            let one =
+                |file| Attaching { file, attributes: attributes.clone(), chunking: chunking.clone(), batch: None };
             ids.into_iter().map(one).collect::<Vec<_>>()
         }
         (None, Some(files)) => files

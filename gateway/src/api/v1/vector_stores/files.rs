@@ -1,9 +1,6 @@
 //! Files of a knowledge base.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use kubemate_identity::Scope;
 use kubemate_ledger::{DocumentRow, DocumentStatus, NewDocument, Owned};
 use kubemate_wire::{
@@ -16,16 +13,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{MOST, USUAL, attributes, shape};
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller, v1::paging::page, Path, Query},
+    api::{ApiError, Json as Body, Path, Query, caller::Caller, v1::paging::page},
     app::{App, unix_now},
     auth::Deed,
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(create, list))
-        .routes(routes!(fetch, update, delete))
-        .routes(routes!(content))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(fetch, update, delete)).routes(routes!(content))
 }
 
 /// One file that is to be attached.

@@ -1,9 +1,6 @@
 //! `POST /v1/vector_stores/{id}/search`.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use kubemate_corpus::{Found, SearchRequest};
 use kubemate_identity::Scope;
 use kubemate_wire::vector_stores::{self as wire, ContentPart, RankingOptions, SearchPage, SearchResult};
@@ -11,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::attributes::{filter, on_wire};
 use crate::{
-    api::{ApiError, Json as Body, caller::Caller, Path},
+    api::{ApiError, Json as Body, Path, caller::Caller},
     app::App,
 };
 
@@ -41,7 +38,8 @@ async fn search(
     }
     let filter = asked.filters.as_ref().map(filter).transpose()?;
     let limit = limit(asked.max_num_results)?;
-    let request = ranked(SearchRequest { filter, ..SearchRequest::new(queries.clone(), limit) }, asked.ranking_options.as_ref())?;
+    let request =
+        ranked(SearchRequest { filter, ..SearchRequest::new(queries.clone(), limit) }, asked.ranking_options.as_ref())?;
     let found = app.corpus.search(&caller.tenant, &[id], request).await?;
     let data = found.into_iter().map(result).collect();
     Ok(Json(SearchPage { search_query: queries, data, has_more: false, next_page: None }))
@@ -66,7 +64,10 @@ pub(crate) fn ranked(mut request: SearchRequest, options: Option<&RankingOptions
     let Some(options) = options else { return Ok(request) };
     if let Some(threshold) = options.score_threshold {
         if !(0.0..=1.0).contains(&threshold) {
-            return Err(ApiError::invalid("ranking_options.score_threshold", "`score_threshold` must be between 0 and 1"));
+            return Err(ApiError::invalid(
+                "ranking_options.score_threshold",
+                "`score_threshold` must be between 0 and 1",
+            ));
         }
         request.score_threshold = Some(threshold as f32);
     }

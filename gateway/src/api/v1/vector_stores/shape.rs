@@ -62,10 +62,8 @@ pub(super) fn file(row: &DocumentRow) -> VectorStoreFile {
         usage_bytes: row.usage_bytes.unsigned_abs(),
         attributes: Some(attributes.unwrap_or_default()),
         chunking_strategy: Some(chunking.unwrap_or(ChunkingStrategy::Other)),
-        progress: (row.status == DocumentStatus::InProgress).then(|| Progress {
-            percent: u8::try_from(row.percent).unwrap_or(0),
-            stage: row.stage.clone(),
-        }),
+        progress: (row.status == DocumentStatus::InProgress)
+            .then(|| Progress { percent: u8::try_from(row.percent).unwrap_or(0), stage: row.stage.clone() }),
     }
 }
 
@@ -126,7 +124,8 @@ pub(super) fn chunking_row(strategy: Option<&ChunkingStrategy>) -> Result<Value,
 
 fn check_sizes(sizes: &StaticChunking) -> Result<(), ApiError> {
     if !CHUNK_TOKENS.contains(&sizes.max_chunk_size_tokens) {
-        let message = format!("`max_chunk_size_tokens` must be between {} and {}", CHUNK_TOKENS.start(), CHUNK_TOKENS.end());
+        let message =
+            format!("`max_chunk_size_tokens` must be between {} and {}", CHUNK_TOKENS.start(), CHUNK_TOKENS.end());
         return Err(ApiError::invalid("chunking_strategy.static.max_chunk_size_tokens", message));
     }
     if sizes.chunk_overlap_tokens > sizes.max_chunk_size_tokens / 2 {
