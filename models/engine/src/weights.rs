@@ -20,7 +20,7 @@ pub use fetch::{Fetch, FetchError, Fetched, Progress};
 pub use pull::pull;
 pub use verify::{FileState, VerifyReport, verify};
 
-use crate::{ChatModel, Embedder, EmbedderReranker, EngineError, LocalConfig, Reranker};
+use crate::{ChatModel, Embedder, EmbedderReranker, EngineError, LocalConfig, Reranker, local::LocalEmbedder};
 
 /// What a model of the catalogue does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,10 +45,7 @@ pub struct WeightFile {
 impl WeightFile {
     /// The name under which the file lies in the model's folder: the last part of its path.
     pub fn name(&self) -> &'static str {
-        self.path_in_package
-            .rsplit('/')
-            .next()
-            .unwrap_or(self.path_in_package)
+        self.path_in_package.rsplit('/').next().unwrap_or(self.path_in_package)
     }
 }
 
@@ -67,6 +64,8 @@ pub struct CatalogueEntry {
     pub files: &'static [WeightFile],
     /// SPDX name of the licence of the weights.
     pub license: &'static str,
+    /// The languages it reads and writes well, as ISO 639-1 codes.
+    pub languages: &'static [&'static str],
     /// One line for people who choose.
     pub about: &'static str,
 }
@@ -96,6 +95,7 @@ const CATALOGUE: &[CatalogueEntry] = &[
             bytes: 71_622_400,
         }],
         license: "MIT",
+        languages: &["en", "zh"],
         about: "embedder for about 100 languages, Chinese and English among them; 384 numbers, 512 tokens; the default",
     },
     CatalogueEntry {
@@ -121,6 +121,7 @@ const CATALOGUE: &[CatalogueEntry] = &[
             },
         ],
         license: "Apache-2.0",
+        languages: &["en"],
         about: "embedder for English only, twice as fast; 384 numbers, 256 tokens",
     },
     CatalogueEntry {
@@ -134,6 +135,7 @@ const CATALOGUE: &[CatalogueEntry] = &[
             bytes: 98_362_432,
         }],
         license: "Apache-2.0",
+        languages: &["en"],
         about: "a very small English chat model: shows that everything works, not that it knows anything",
     },
 ];
@@ -148,10 +150,7 @@ pub fn catalogue() -> &'static [CatalogueEntry] {
 /// # Errors
 /// `UnknownModel` when there is none.
 pub fn find(name: &str) -> Result<&'static CatalogueEntry, EngineError> {
-    CATALOGUE
-        .iter()
-        .find(|entry| entry.name == name)
-        .ok_or_else(|| EngineError::UnknownModel(name.to_owned()))
+    CATALOGUE.iter().find(|entry| entry.name == name).ok_or_else(|| EngineError::UnknownModel(name.to_owned()))
 }
 
 fn find_kind(name: &str, kind: ModelKind) -> Result<&'static CatalogueEntry, EngineError> {
@@ -164,29 +163,17 @@ fn find_kind(name: &str, kind: ModelKind) -> Result<&'static CatalogueEntry, Eng
 ///
 /// # Errors
 /// `UnknownModel`; `BadRequest` for a model of another kind; `Weights` when files are missing or damaged.
-pub fn open_embedder(
-    name: &str,
-    cache: &Path,
-    config: &LocalConfig,
-) -> Result<Arc<dyn Embedder>, EngineError> {
+pub fn open_embedder(name: &str, cache: &Path, config: &LocalConfig) -> Result<Arc<dyn Embedder>, EngineError> {
     let entry = find_kind(name, ModelKind::Embedder)?;
     verify(entry, cache)?.complete(entry)?;
-    let _ = config;
-    Err(EngineError::Weights(format!(
-        "model `{}` cannot be loaded yet",
-        entry.name
-    )))
+    Ok(Arc::new(LocalEmbedder::open(entry, &entry.folder(cache), config)?))
 }
 
 /// Loads a chat model and starts its threads.
 ///
 /// # Errors
 /// As [`open_embedder`].
-pub fn open_chat(
-    name: &str,
-    cache: &Path,
-    config: &LocalConfig,
-) -> Result<Arc<dyn ChatModel>, EngineError> {
+pub fn open_chat(name: &str, cache: &Path, config: &LocalConfig) -> Result<Arc<dyn ChatModel>, EngineError> {
     let entry = find_kind(name, ModelKind::Chat)?;
     verify(entry, cache)?.complete(entry)?;
     crate::chat::open(entry, &entry.folder(cache), config)

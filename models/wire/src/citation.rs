@@ -47,9 +47,6 @@ pub struct CitationOptions {
     /// Whether annotations are made at all; true when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Whether `[n]` marks stay in the text; false when absent, the annotations carry the places.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub marks: Option<bool>,
     /// Share of a sentence's words that a passage must hold to support it when the model wrote no mark, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_overlap: Option<f64>,

@@ -121,6 +121,12 @@ impl Chunks {
         Self { id, created, model, usage }
     }
 
+    /// Id, time and model, for an answer that is not streamed after all.
+    #[must_use]
+    pub fn into_parts(self) -> (String, i64, String) {
+        (self.id, self.created, self.model)
+    }
+
     /// The first chunk of a choice: `{"role": "assistant", "content": ""}`.
     #[must_use]
     pub fn role(&self, index: u32) -> Chunk {

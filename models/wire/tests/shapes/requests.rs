@@ -105,12 +105,12 @@ fn tools_and_formats() {
 #[test]
 fn retrieval_in_chat_is_typed() {
     let request = chat(json!({
-        "model": "m", "messages": [], "vector_store_ids": ["vs_1"], "citations": {"marks": true},
+        "model": "m", "messages": [], "vector_store_ids": ["vs_1"], "citations": {"enabled": true},
         "filters": {"type": "eq", "key": "year", "value": 2026},
     }));
     let request = request.unwrap();
     assert_eq!(request.vector_store_ids.as_deref(), Some(["vs_1".to_owned()].as_slice()));
-    assert_eq!(request.citations.unwrap().marks, Some(true));
+    assert_eq!(request.citations.unwrap().enabled, Some(true));
     assert!(request.filters.is_some() && request.other.is_empty());
     let error = chat(json!({"model": "m", "messages": [], "citations": {"marx": true}})).unwrap_err();
     assert!(error.to_string().contains("unknown field `marx`"), "{error}");
