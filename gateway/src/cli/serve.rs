@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::{Context, print};
-use crate::{api, app::App, net::Listener, telemetry};
+use crate::{api, app::App, housekeeping, net::Listener, telemetry};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -72,6 +72,7 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
     let worker = tokio::spawn(app.corpus.clone().run_worker(stop.clone()));
     let warm = app.clone();
     app.background.spawn(async move { warm_up(&warm).await });
+    app.background.spawn(housekeeping::run(app.clone()));
     let accepting = tokio::spawn(listener.serve(api::router(&app), stop.clone(), connections.clone()));
     wait_for_signal().await?;
     info!(grace_s = grace.as_secs(), "stopping: open requests may finish");

@@ -1,0 +1,46 @@
+//! What has to go in time: expired files and stores, old audit rows, ended jobs.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use crate::app::{App, unix_now, unix_now_ms};
+
+/// How often; an expired document is invisible by itself, so this only frees space.
+const EVERY: Duration = Duration::from_mins(5);
+
+/// Cleans up until the process stops.
+pub(crate) async fn run(app: App) {
+    keep_retention(&app).await;
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => once(&app).await,
+            () = app.stop.cancelled() => return,
+        }
+    }
+}
+
+/// The setting of the file becomes the ledger's.
+async fn keep_retention(app: &App) {
+    let days = i64::from(app.config.audit.retention_days);
+    if let Err(error) = app.ledger.set_audit_retention_days(days, unix_now()).await {
+        warn!(error = %error, "the retention of audit rows could not be set");
+    }
+}
+
+async fn once(app: &App) {
+    match app.ledger.delete_expired(unix_now()).await {
+        Ok(expired) => tracing::debug!(?expired, "expired files and stores were let go"),
+        Err(error) => warn!(error = %error, "expired files and stores could not be let go"),
+    }
+    if let Err(error) = app.ledger.trim_audit(unix_now_ms()).await {
+        warn!(error = %error, "old audit rows could not be let go");
+    }
+    let keep = i64::try_from(app.config.corpus.worker.keep_ended_jobs.as_millis()).unwrap_or(i64::MAX);
+    if let Err(error) = app.ledger.purge_jobs(unix_now_ms().saturating_sub(keep)).await {
+        warn!(error = %error, "ended jobs could not be let go");
+    }
+}
