@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::anyhow;
 
 /// Announces steps and times them.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Steps {
     /// Runs one step. `repeat` is the command that runs this step alone, shown when it fails.
     ///
     /// # Errors
-    /// What the step says, with its title and `repeat` in front.
+    /// What the step says, between its title and `repeat`.
     pub(crate) fn run<T>(
         &mut self,
         title: &str,
@@ -31,7 +31,7 @@ impl Steps {
         self.done += 1;
         println!("\n[{}/{}] {title}", self.done, self.total);
         let started = Instant::now();
-        let result = step().with_context(|| format!("{title}\n  repeat this step with: {repeat}"))?;
+        let result = step().map_err(|error| anyhow!("{title}: {error:#}\n  repeat this step with: {repeat}"))?;
         println!("      ok, {} (since start {})", short(started.elapsed()), short(self.started.elapsed()));
         Ok(result)
     }
@@ -66,6 +66,9 @@ mod tests {
     fn a_failed_step_names_the_command_that_repeats_it() {
         let failed: anyhow::Result<()> = Steps::new(1).run("clippy", "cargo clippy", || anyhow::bail!("two lints"));
         let message = format!("{:#}", failed.unwrap_err());
-        assert!(message.contains("repeat this step with: cargo clippy") && message.ends_with("two lints"), "{message}");
+        assert!(
+            message.ends_with("repeat this step with: cargo clippy") && message.starts_with("clippy: two lints"),
+            "{message}"
+        );
     }
 }

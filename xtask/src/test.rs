@@ -63,7 +63,11 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
         let repeat = format!("cargo xtask test --only {}", check.name);
         steps.run(check.title, &repeat, || (check.run)(&stage))?;
     }
-    println!("\nAll {} steps passed in {}.", chosen.len(), crate::steps::short(steps.elapsed()));
+    println!(
+        "\nPassed: {} in {}.",
+        chosen.iter().map(|check| check.name).collect::<Vec<_>>().join(", "),
+        crate::steps::short(steps.elapsed())
+    );
     Ok(())
 }
 
