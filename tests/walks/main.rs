@@ -1,0 +1,14 @@
+//! Walks through the real `kubemate` binary: over HTTP, over raw sockets, with the official clients, and with kill -9.
+//!
+//! Every walk either starts a server of its own or takes a tenant of its own on the server that all share.
+#![cfg(test)]
+
+mod harness;
+
+mod clients;
+mod crash;
+mod hostile;
+mod load;
+mod process;
+mod spine;
+mod tenants;
