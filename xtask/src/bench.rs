@@ -1,13 +1,17 @@
-//! `cargo xtask bench`: Kubemate and its peers measured in one run on one machine, as ratios.
+//! `cargo xtask bench`: Kubemate and its peers measured one after the other on one machine, as ratios.
 //!
-//! A benchmark is an example named `bench_<name>` in the room that it measures. It prints one JSON document on
-//! standard output, `{"name", "rows": [{"what", "ours", "peer", "unit", "ratio"}]}`, and what it is doing on
-//! standard error. Peers written in Python get a venv from `tests/bench/requirements-<name>.txt`; the example finds
-//! its interpreter in `KUBEMATE_BENCH_PYTHON`.
+//! Ours is an example named `<name>_bench` in the room that it measures; the peer is `tests/bench/<name>_peer.py`. Both
+//! print one JSON document on standard output, `{"name", "rows": [{"what", "ours" | "peer", "unit"}]}`, and are given the
+//! same files as arguments. This module joins the rows by `what` and `unit`.
 
+mod data;
 mod report;
 
-use std::{fs, path::Path, process::Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use anyhow::{Context, bail};
 use cargo_metadata::{Metadata, TargetKind};
@@ -16,7 +20,7 @@ use clap::Args;
 use crate::{command, compile, host, places, steps::Steps, up, venv};
 use report::Report;
 
-const PREFIX: &str = "bench_";
+const SUFFIX: &str = "_bench";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -32,6 +36,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let chosen = chosen(&args.names, &known)?;
     let mut steps = Steps::new(chosen.len() + 1);
     steps.run("build the server and fetch the models", "cargo xtask up", || {
+        host::ensure(&[host::C_COMPILER, host::PYTHON])?;
         up::build(&root)?;
         up::pull_models(&root)
     })?;
@@ -47,7 +52,7 @@ fn known(metadata: &Metadata) -> Vec<String> {
     let targets = metadata.packages.iter().flat_map(|package| &package.targets);
     let examples = targets.filter(|target| target.kind.contains(&TargetKind::Example));
     let mut names: Vec<String> =
-        examples.filter_map(|target| target.name.strip_prefix(PREFIX)).map(str::to_owned).collect();
+        examples.filter_map(|target| target.name.strip_suffix(SUFFIX)).map(str::to_owned).collect();
     names.sort();
     names
 }
@@ -60,22 +65,32 @@ fn chosen(asked: &[String], known: &[String]) -> anyhow::Result<Vec<String>> {
 }
 
 fn measure(root: &Path, name: &str) -> anyhow::Result<()> {
-    let example = format!("{PREFIX}{name}");
-    compile::cargo(root, &["build", "--release", "--workspace", "--example", &example])?;
     let cache = places::cache()?;
-    let mut program = command::program(places::release()?.join("examples").join(&example), root);
-    program.stdin(Stdio::null()).stderr(Stdio::inherit());
-    program.env("KUBEMATE_CACHE", &cache).env("KUBEMATE_BIN", places::kubemate()?);
-    let requirements = root.join(format!("tests/bench/requirements-{name}.txt"));
-    if requirements.is_file() {
-        host::ensure(&[host::PYTHON])?;
-        let python = venv::interpreter(&requirements, &format!("bench-{name}"), &cache)?;
-        program.env("KUBEMATE_BENCH_PYTHON", python);
+    let files = data::files(root, name, &cache)?;
+    let example = format!("{name}{SUFFIX}");
+    compile::cargo(root, &["build", "--release", "--workspace", "--example", &example])?;
+    println!("      measuring ours");
+    let mut report = printed(root, places::release()?.join("examples").join(&example), None, &files)?;
+    let peer = root.join(format!("tests/bench/{name}_peer.py"));
+    if peer.is_file() {
+        let python =
+            venv::interpreter(&root.join(format!("tests/bench/{name}_peer.txt")), &format!("bench-{name}"), &cache)?;
+        println!("      measuring the peer");
+        report.join(printed(root, python, Some(&peer), &files)?);
     }
-    let printed = command::read(&mut program)?;
-    let report = Report::read(&printed).with_context(|| format!("{example} printed something else than its report"))?;
     println!("{report}");
     keep(root, name, &report)
+}
+
+/// What a program reports about `files`.
+fn printed(root: &Path, program: PathBuf, script: Option<&Path>, files: &[PathBuf]) -> anyhow::Result<Report> {
+    let mut program = command::program(program, root);
+    program.args(script).args(files).env("KUBEMATE_BIN", places::kubemate()?);
+    program.env("KUBEMATE_CACHE", places::cache()?);
+    program.stdin(Stdio::null()).stderr(Stdio::inherit());
+    let printed = command::read(&mut program)?;
+    Report::read(&printed)
+        .with_context(|| format!("`{}` printed something else than its report", command::line(&program)))
 }
 
 fn keep(root: &Path, name: &str, report: &Report) -> anyhow::Result<()> {

@@ -197,7 +197,7 @@ mod tests {
         let text = "#[cfg(test)] mod tests { fn f() { println!(\"x\"); } } #[tokio::test] async fn g() { dbg!(1); }";
         assert_eq!(found(ROOM, text), [""; 0]);
         assert_eq!(found("xtask/src/main.rs", "fn main() { println!(\"x\"); }"), [""; 0]);
-        assert_eq!(found("models/engine/examples/bench_embed.rs", "fn main() { println!(\"x\"); }"), [""; 0]);
+        assert_eq!(found("models/engine/examples/embed_bench.rs", "fn main() { println!(\"x\"); }"), [""; 0]);
         assert_eq!(found("gateway/src/load.rs", "#![cfg(test)]\nfn f() { println!(\"x\"); }"), [""; 0]);
     }
 
