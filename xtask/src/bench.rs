@@ -38,7 +38,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     steps.run("build the server and fetch the models", "cargo xtask up", || {
         host::ensure(&[host::C_COMPILER, host::PYTHON])?;
         up::build(&root)?;
-        up::pull_models(&root)
+        up::pull_models(&root, None)
     })?;
     for name in chosen {
         let again = format!("cargo xtask bench {name}");

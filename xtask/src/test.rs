@@ -44,7 +44,7 @@ const CHECKS: [Check; 10] = [
     },
     Check { name: "build", title: "build the server", run: |s| up::build(&s.root) },
     Check { name: "documents", title: "docs/openapi.json and docs/CONFIG.md say what the server does", run: documents },
-    Check { name: "models", title: "model weights", run: |s| up::pull_models(&s.root) },
+    Check { name: "models", title: "model weights", run: |s| up::pull_models(&s.root, None) },
     Check { name: "clients", title: "official Python and Node clients", run: clients },
     Check { name: "clippy", title: "lints (cargo clippy, warnings denied)", run: clippy },
     Check { name: "test", title: "unit tests, doc tests and walks (cargo test)", run: cargo_test },

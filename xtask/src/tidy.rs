@@ -2,6 +2,7 @@
 //!
 //! Each rule is a pure function from what was read to findings, with its tests beside it.
 
+mod features;
 mod floors;
 mod links;
 mod manifests;
@@ -47,6 +48,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let rooms = manifests::rooms(&places::metadata()?)?;
     let files = files_below(&root)?;
     let mut findings = check(&root, &rooms, &files)?;
+    findings.extend(features::check(&root)?);
     findings.extend(openapi::stale(&root)?.map(|message| Finding::new("docs/openapi.json", message)));
     findings.extend(config_doc::stale(&root)?.map(|message| Finding::new("docs/CONFIG.md", message)));
     findings.sort();

@@ -71,7 +71,9 @@ pub(crate) fn up(args: &UpArgs) -> anyhow::Result<()> {
     let again = "cargo xtask up";
     steps.run("tools outside cargo", again, || host::ensure(&[host::C_COMPILER]))?;
     steps.run("build the server", again, || build(&root))?;
-    steps.run("model weights (checked by SHA-256, kept in the cache folder)", again, || pull_models(&root))?;
+    steps.run("model weights (checked by SHA-256, kept in the cache folder)", again, || {
+        pull_models(&root, settings.config.as_deref())
+    })?;
     let serve = |child: &mut Child| {
         ready::wait(settings.listen, child)?;
         println!("\nKubemate answers at {url}  (API page {url}/docs, health {url}/readyz)", url = settings.url());
@@ -116,9 +118,13 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Fetches the default models; what is there already is only checked.
-pub(crate) fn pull_models(root: &Path) -> anyhow::Result<()> {
+pub(crate) fn pull_models(root: &Path, config: Option<&Path>) -> anyhow::Result<()> {
     let mut pull = command::program(places::kubemate()?, root);
-    command::run(pull.args(["models", "pull"]).stdin(Stdio::null()))
+    pull.args(["models", "pull"]).stdin(Stdio::null());
+    if let Some(config) = config {
+        pull.arg("--config").arg(config);
+    }
+    command::run(&mut pull)
 }
 
 /// `kubemate serve` as configured, in the repository's root.
