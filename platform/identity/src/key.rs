@@ -55,7 +55,7 @@ impl ApiKey {
     /// What is stored in its place. A plain SHA-256 is enough: 256 random bits cannot be guessed.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash(Sha256::digest(self.0.as_bytes()).into())
+        KeyHash::of(&self.0)
     }
 
     /// The key in the clear, for the one time it is shown to its maker.
@@ -83,6 +83,13 @@ impl fmt::Debug for ApiKey {
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
+    /// The hash of whatever a client presented, whether or not it has the shape of a generated key: an
+    /// operator may configure an admin key of another shape.
+    #[must_use]
+    pub fn of(presented: &str) -> Self {
+        Self(Sha256::digest(presented.as_bytes()).into())
+    }
+
     /// Reads the 64 hex digits that [`Self::to_hex`] writes.
     ///
     /// # Errors

@@ -1,0 +1,148 @@
+//! Audit, usage, settings, assistants, responses.
+
+use serde_json::json;
+
+use super::{Case, NOW, NOW_MS, assert_conflict, assert_invalid};
+use crate::{
+    AuditEvent, Ledger, LedgerError, NewAssistant, NewResponse, Order, Outcome, Page, UsageBy, UsageRow, new_id,
+};
+
+/// A day in milliseconds.
+const DAY_MS: i64 = 86_400_000;
+
+pub(super) async fn run(ledger: &Ledger) -> Result<(), LedgerError> {
+    the_audit_chain_holds(ledger).await?;
+    trimming_keeps_the_chain(ledger).await?;
+    usage_is_booked_once_and_summed(ledger).await?;
+    settings_are_kept(ledger).await?;
+    assistants_and_responses_are_kept(ledger).await
+}
+
+fn event(case: &Case<'_>, at_ms: i64) -> AuditEvent {
+    AuditEvent {
+        tenant: Some(case.tenant.clone()),
+        actor: "key_1".to_owned(),
+        action: "file.upload".to_owned(),
+        target: "file-1".to_owned(),
+        outcome: Outcome::Ok,
+        at_ms,
+        detail: json!({"z": 1, "a": {"名": ["值", null, 1.5]}}),
+    }
+}
+
+async fn the_audit_chain_holds(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let before = ledger.audit_head().await?.seq;
+    ledger.audit(event(&case, NOW_MS)).await?;
+    ledger.audit_all((1..=5000).map(|ms| event(&case, NOW_MS + ms)).collect()).await?;
+    ledger.audit_all(Vec::new()).await?;
+    let anonymous = AuditEvent { tenant: None, outcome: Outcome::Denied, ..event(&case, NOW_MS) };
+    ledger.audit(anonymous).await?;
+    let report = ledger.verify_audit().await?;
+    assert_eq!(report.broken_at, None);
+    assert_eq!(report.head.seq, before + 5002);
+    let page = Page { limit: 2, order: Order::Asc, ..Page::default() };
+    let page = ledger.audit_rows(&case.tenant, &page).await?;
+    let first = page.data.first().ok_or(LedgerError::LeaseLost)?;
+    assert_eq!((first.seq, page.has_more), (before + 1, true));
+    assert_eq!(first.detail, json!({"a": {"名": ["值", null, 1.5]}, "z": 1}));
+    let page = ledger.audit_rows(&case.tenant, &Page { after: page.last_id, ..Page::default() }).await?;
+    assert!(page.data.iter().all(|row| row.seq < before + 2));
+    let all = ledger.audit_rows_of_all(&Page { limit: 1, ..Page::default() }).await?;
+    assert_eq!(all.data.first().map(|row| row.outcome.as_str()), Some("denied"));
+    Ok(())
+}
+
+async fn trimming_keeps_the_chain(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    assert_eq!(ledger.audit_retention_days().await?, 400);
+    assert_invalid(ledger.set_audit_retention_days(179, NOW).await, "less than half a year");
+    ledger.set_audit_retention_days(180, NOW).await?;
+    let late_ms = NOW_MS + 100 * DAY_MS;
+    ledger.audit_all(vec![event(&case, late_ms), event(&case, late_ms + 1)]).await?;
+    let rows = ledger.verify_audit().await?.rows;
+    assert_eq!(ledger.trim_audit(NOW_MS + 180 * DAY_MS).await?, 0);
+    let gone = ledger.trim_audit(late_ms + 180 * DAY_MS).await?;
+    assert_eq!(gone + 2, rows);
+    let report = ledger.verify_audit().await?;
+    assert_eq!((report.broken_at, report.rows), (None, 3), "the two that are kept, and the record of the trimming");
+    assert_eq!(ledger.trim_audit(late_ms + 180 * DAY_MS).await?, 0);
+    assert_eq!(ledger.trim_audit(late_ms + 1000 * DAY_MS).await?, 3);
+    ledger.audit(event(&case, late_ms)).await?;
+    let report = ledger.verify_audit().await?;
+    assert_eq!((report.broken_at, report.rows), (None, 2));
+    Ok(())
+}
+
+async fn usage_is_booked_once_and_summed(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let day = NOW - NOW.rem_euclid(86_400);
+    let row = |model: &str, at: i64| UsageRow {
+        id: new_id("use_"),
+        tenant: case.tenant.to_string(),
+        project: "p".to_owned(),
+        key: "k".to_owned(),
+        model: model.to_owned(),
+        kind: "chat".to_owned(),
+        prompt_tokens: 3_000_000_000,
+        completion_tokens: 1,
+        status: 200,
+        latency_ms: 12,
+        at,
+    };
+    let rows = vec![row("a", day), row("b", day + 86_399), row("b", day + 86_400)];
+    ledger.record_usage(rows.clone()).await?;
+    ledger.record_usage(rows).await?;
+    ledger.record_usage(Vec::new()).await?;
+    let end = day + 2 * 86_400;
+    let models = ledger.usage(&case.tenant, day, end, UsageBy::Model).await?;
+    let sums: Vec<_> = models.iter().map(|sum| (sum.name.as_str(), sum.requests, sum.prompt_tokens)).collect();
+    assert_eq!(sums, [("a", 1, 3_000_000_000), ("b", 2, 6_000_000_000)]);
+    let days = ledger.usage(&case.tenant, day, end, UsageBy::Day).await?;
+    let sums: Vec<_> = days.iter().map(|sum| (sum.name.clone(), sum.requests)).collect();
+    assert_eq!(sums, [((day / 86_400).to_string(), 2), ((day / 86_400 + 1).to_string(), 1)]);
+    assert_eq!(ledger.usage(&case.tenant, day, day + 86_400, UsageBy::Key).await?.len(), 1);
+    let all = ledger.usage_of_all(day, end, UsageBy::Tenant).await?;
+    assert!(all.iter().any(|sum| sum.name == case.tenant.as_str() && sum.requests == 3));
+    let other = Case::new(ledger).await?;
+    assert_eq!(ledger.usage(&other.tenant, day, end, UsageBy::Project).await?, []);
+    Ok(())
+}
+
+async fn settings_are_kept(ledger: &Ledger) -> Result<(), LedgerError> {
+    let name = new_id("setting-");
+    assert_eq!(ledger.get_setting(&name).await?, None);
+    assert_eq!(ledger.setting_or_put(&name, "first", NOW).await?, "first");
+    assert_eq!(ledger.setting_or_put(&name, "second", NOW).await?, "first");
+    ledger.put_setting(&name, "third", NOW).await?;
+    assert_eq!(ledger.get_setting(&name).await?.as_deref(), Some("third"));
+    ledger.ping().await
+}
+
+async fn assistants_and_responses_are_kept(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let store = case.store().await?;
+    let new = NewAssistant {
+        name: "hr".to_owned(),
+        model: "smollm2".to_owned(),
+        instructions: "只回答人事问题".to_owned(),
+        store_ids: vec![store.id.clone()],
+        settings: json!({"temperature": 0.1}),
+    };
+    let saved = ledger.create_assistant(&case.tenant, new.clone(), NOW).await?;
+    assert_eq!(saved.stores(), [store.id.clone()]);
+    assert_conflict(ledger.create_assistant(&case.tenant, new.clone(), NOW).await, "a name twice");
+    let second = NewAssistant { name: "legal".to_owned(), ..new.clone() };
+    let second = ledger.create_assistant(&case.tenant, second, NOW).await?;
+    assert_conflict(ledger.update_assistant(&case.tenant, &second.id, new.clone(), NOW).await, "a name twice");
+    let renamed = NewAssistant { name: "people".to_owned(), ..new };
+    let renamed = ledger.update_assistant(&case.tenant, &saved.id, renamed, NOW + 1).await?;
+    assert_eq!(ledger.assistant_named(&case.tenant, "people").await?, renamed);
+    assert_eq!(ledger.assistants(&case.tenant, &Page::default()).await?.data.len(), 2);
+    let body = json!({"id": "resp_1", "output": [{"text": "好"}]});
+    let new = NewResponse { id: new_id("resp_"), project: "p".to_owned(), body: body.clone(), input: json!([1]) };
+    let kept = ledger.save_response(&case.tenant, new.clone(), NOW).await?;
+    assert_conflict(ledger.save_response(&case.tenant, new, NOW).await, "a response twice");
+    assert_eq!(ledger.response(&case.tenant, &kept.id).await?.body, body);
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The ledger as its users see it: the conformance suite, many writers at once, kill -9, tampering.
+#![cfg(test)]
+
+mod concurrency;
+mod conformance;
+mod crash;
+mod on_disk;
+mod paging;
+mod tampering;
