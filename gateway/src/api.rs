@@ -15,9 +15,9 @@ use axum::{Router, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use body::Json;
-pub(crate) use edge::RequestId;
+
 pub(crate) use error::ApiError;
-pub(crate) use extract::{Form, Path, Query};
+pub(crate) use extract::{Path, Query, Upload};
 
 use crate::app::App;
 

@@ -2,7 +2,6 @@
 
 use std::{
     ops::Deref,
-    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -39,10 +38,8 @@ pub(crate) struct App(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) config_file: Option<PathBuf>,
     pub(crate) ledger: Ledger,
     pub(crate) objects: Arc<dyn ObjectStore>,
-    pub(crate) vectors: Arc<dyn VectorStore>,
     pub(crate) corpus: Arc<Corpus>,
     pub(crate) local: Arc<LocalModels>,
     pub(crate) routes: Routes,
@@ -70,7 +67,7 @@ impl App {
     /// # Errors
     /// What could not be opened and which setting names it.
     pub(crate) async fn open(loaded: Loaded, metrics: PrometheusHandle) -> anyhow::Result<Self> {
-        let Loaded { config, file, .. } = loaded;
+        let Loaded { config, .. } = loaded;
         let stores = Stores::open(&config).await?;
         let local = Arc::new(LocalModels::new(&config)?);
         let corpus = Arc::new(open_corpus(&config, &stores, &local)?);
@@ -79,13 +76,11 @@ impl App {
         let audit = AuditTrail::start(stores.ledger.clone(), &background);
         let usage = UsageMeter::start(stores.ledger.clone(), &background);
         let routes = Routes::new(&config, local.clone())?;
-        let Stores { ledger, objects, vectors } = stores;
+        let Stores { ledger, objects, .. } = stores;
         Ok(Self(Arc::new(Shared {
             config,
-            config_file: file,
             ledger,
             objects,
-            vectors,
             corpus,
             local,
             routes,

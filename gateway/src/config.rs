@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use load::{ConfigError, Loaded, load};
+pub(crate) use load::{Loaded, load};
 pub(crate) use secret::Secret;
 
 use crate::net::NetConfig;

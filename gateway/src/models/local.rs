@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use kubemate_corpus::Embedders;
 use kubemate_engine::{
     CatalogueEntry, ChatModel, Embedder, EngineError, LocalConfig, ModelKind, Reranker, catalogue, open_chat,
-    open_embedder, open_reranker, verify,
+    open_embedder, open_reranker,
 };
 use tokio::sync::OnceCell;
 use tracing::info;
@@ -88,11 +88,6 @@ impl LocalModels {
         })
     }
 
-    /// The folder that holds the weights.
-    pub(crate) fn cache(&self) -> &Path {
-        &self.cache
-    }
-
     /// The models whose weights are all here, by size; hashes are checked when one is loaded.
     pub(crate) fn present(&self) -> Vec<&'static CatalogueEntry> {
         catalogue().iter().filter(|entry| self.is_present(entry)).collect()
@@ -140,14 +135,6 @@ impl LocalModels {
     /// As [`LocalModels::chat`].
     pub(crate) async fn reranker(&self, name: &str) -> Result<Arc<dyn Reranker>, EngineError> {
         Ok(open_reranker(self.embedder(name).await?))
-    }
-
-    /// Checks the weights of every model that is present.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub(crate) fn verify_all(&self) -> Result<Vec<kubemate_engine::VerifyReport>, EngineError> {
-        catalogue().iter().map(|entry| verify(entry, &self.cache)).collect()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use kubemate_engine::ModelKind;
 use kubemate_wire::models::Model;
 use rand::Rng;
 
@@ -67,12 +66,6 @@ impl Routes {
         let local = self.local.present().into_iter().map(|entry| (entry.name.to_owned(), LOCAL.to_owned()));
         let names: BTreeMap<String, String> = local.chain(configured).collect();
         names.into_iter().map(|(id, owned_by)| Model { id, created: 0, owned_by }).collect()
-    }
-
-    /// The first local chat model, for requests that leave the choice to the server.
-    pub(crate) fn default_chat(&self) -> Option<String> {
-        let local = self.local.present();
-        local.into_iter().find(|entry| entry.kind == ModelKind::Chat).map(|entry| entry.name.to_owned())
     }
 }
 

@@ -30,7 +30,7 @@ struct Tenant {
 
 impl From<&TenantRow> for Tenant {
     fn from(row: &TenantRow) -> Self {
-        Self { name: row.name.clone(), created_at: row.created_at }
+        Self { name: row.id.clone(), created_at: row.created_at }
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Listed<T> {
 async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Listed<Tenant>>, ApiError> {
     let rows = app.ledger.tenants().await?;
     let own = operator.caller().tenant.as_str();
-    let data = rows.iter().filter(|row| operator.of_instance() || row.name == own).map(Tenant::from).collect();
+    let data = rows.iter().filter(|row| operator.of_instance() || row.id == own).map(Tenant::from).collect();
     Ok(Json(Listed { data }))
 }
 

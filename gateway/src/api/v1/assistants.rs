@@ -134,7 +134,8 @@ async fn list(
     responses((status = 200, description = "The assistant")))]
 async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Assistant>, ApiError> {
     caller.must(Scope::Assistants)?;
-    Ok(Json(object(&app.ledger.assistant(&caller.tenant, &id).await?)))
+    let row = app.ledger.assistant(&caller.tenant, &id).await?;
+    Ok(Json(object(&row)))
 }
 
 /// Change a saved assistant.

@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::paging::page;
 use crate::{
-    api::{ApiError, Form, Path, Query, caller::Caller},
+    api::{ApiError, Path, Query, Upload, caller::Caller},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -38,7 +38,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 /// Upload a file: a form with `file` and `purpose`.
 #[utoipa::path(post, path = "/v1/files", tag = "files", responses((status = 200, description = "The file")))]
-async fn upload_file(State(app): State<App>, caller: Caller, Form(form): Form) -> Result<Json<FileObject>, ApiError> {
+async fn upload_file(
+    State(app): State<App>,
+    caller: Caller,
+    Upload(form): Upload,
+) -> Result<Json<FileObject>, ApiError> {
     caller.must(Scope::Files)?;
     let file = upload::receive(&app, &caller, form).await?;
     app.audit.record(&caller, Deed::new("file.upload", file.id.clone())).await;
@@ -64,7 +68,8 @@ async fn list(
     responses((status = 200, description = "The file")))]
 async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<FileObject>, ApiError> {
     caller.must(Scope::Files)?;
-    Ok(Json(object(&app.ledger.file(&caller.tenant, &id).await?)))
+    let row = app.ledger.file(&caller.tenant, &id).await?;
+    Ok(Json(object(&row)))
 }
 
 /// Delete a file, everywhere: it leaves every vector store at once, its bytes follow.

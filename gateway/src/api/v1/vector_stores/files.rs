@@ -112,7 +112,8 @@ async fn fetch(
     Path((id, file)): Path<(String, String)>,
 ) -> Result<Json<VectorStoreFile>, ApiError> {
     caller.must(Scope::VectorStores)?;
-    Ok(Json(shape::file(&app.ledger.document(&caller.tenant, &id, &file).await?)))
+    let row = app.ledger.document(&caller.tenant, &id, &file).await?;
+    Ok(Json(shape::file(&row)))
 }
 
 /// Replace the attributes that filters see.
