@@ -32,7 +32,8 @@ async fn check_citations(library: &Library<'_>, answer: &str, notes: &[Value]) -
         let index = note["index"].as_u64().expect("a place") as usize;
         assert!((1..=answer.chars().count()).contains(&index), "{note} in {answer:?}");
         let text = library.text(note["file_id"].as_str().expect("a file")).await;
-        let (start, end) = (note["start"].as_u64().expect("start") as usize, note["end"].as_u64().expect("end") as usize);
+        let (start, end) =
+            (note["start"].as_u64().expect("start") as usize, note["end"].as_u64().expect("end") as usize);
         assert_eq!(text[start..end].iter().collect::<String>(), note["quote"].as_str().expect("a quote"));
     }
     notes.iter().map(|note| note["page"].as_u64()).collect()
@@ -86,7 +87,8 @@ async fn every_fact_is_found_on_its_page() {
         let hits = library.search(fact.question, 3).await;
         let file = if fact.file == "handbook.pdf" { &handbook } else { &shouce };
         let text = |hit: &Value| hit["content"][0]["text"].as_str().expect("text").replace('\n', " ");
-        let hit = hits.iter().find(|hit| text(hit).contains(fact.needle)).unwrap_or_else(|| panic!("{fact:?} in {hits:?}"));
+        let hit =
+            hits.iter().find(|hit| text(hit).contains(fact.needle)).unwrap_or_else(|| panic!("{fact:?} in {hits:?}"));
         assert_eq!(hit["file_id"].as_str(), Some(file.as_str()));
         if let Some(page) = fact.page {
             let pages = hit["page"].as_u64().expect("a page")..=hit["page_end"].as_u64().expect("a page");

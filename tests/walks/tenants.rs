@@ -18,7 +18,8 @@ async fn owned(api: &Api) -> Owned {
     let library = Library::new(api, "secret").await;
     let file = library.index("secret.txt", "The password of the attic is marmalade.".as_bytes()).await;
     let batch = api.post(&library.path("/file_batches"), json!({"file_ids": [file]})).await.json();
-    let response = api.post("/v1/responses", json!({"model": CHAT, "input": "Hi", "max_output_tokens": 16})).await.json();
+    let response =
+        api.post("/v1/responses", json!({"model": CHAT, "input": "Hi", "max_output_tokens": 16})).await.json();
     let assistant = api.post("/v1/assistants", json!({"name": "secret", "model": CHAT})).await.json();
     let id = |object: &Value| object["id"].as_str().expect("an id").to_owned();
     Owned { file, store: library.id, batch: id(&batch), response: id(&response), assistant: id(&assistant) }
@@ -51,7 +52,8 @@ impl Owned {
         let delete = |path: String| (Method::DELETE, path, None);
         let post = |path: String, body: Value| (Method::POST, path, Some(body));
         let in_store = |rest: &str| format!("/v1/vector_stores/{store}{rest}");
-        let chat = json!({"model": CHAT, "messages": [{"role": "user", "content": "password?"}], "vector_store_ids": [store]});
+        let chat =
+            json!({"model": CHAT, "messages": [{"role": "user", "content": "password?"}], "vector_store_ids": [store]});
         let search = json!([{"type": "file_search", "vector_store_ids": [store]}]);
         vec![
             get(format!("/v1/files/{file}")),
@@ -109,15 +111,24 @@ async fn nothing_of_another_tenant_exists() {
     let own = Library::new(&mine, "own").await;
     for (foreign, random) in secret.calls(&own.id).into_iter().zip(nobody.calls(&own.id)) {
         let what = format!("{} {}", foreign.0, foreign.1);
-        let (foreign, random) = (mine.call(foreign.0, &foreign.1, foreign.2).await, mine.call(random.0, &random.1, random.2).await);
+        let (foreign, random) =
+            (mine.call(foreign.0, &foreign.1, foreign.2).await, mine.call(random.0, &random.1, random.2).await);
         assert_eq!(foreign.status, 404, "{what}: {}", foreign.text());
         assert_eq!((foreign.status, secret.blanked(&foreign)), (random.status, nobody.blanked(&random)), "{what}");
     }
     for list in ["/v1/files", "/v1/vector_stores", "/v1/assistants"] {
         let text = mine.get(list).await.text();
-        assert!(!text.contains(&secret.file) && !text.contains(&secret.store) && !text.contains(&secret.assistant), "{text}");
+        assert!(
+            !text.contains(&secret.file) && !text.contains(&secret.store) && !text.contains(&secret.assistant),
+            "{text}"
+        );
     }
-    assert_eq!(mine.post("/v1/chat/completions", json!({"model": "secret", "messages": [{"role": "user", "content": "Hi"}]})).await.refused(404)["code"], "model_not_found");
+    assert_eq!(
+        mine.post("/v1/chat/completions", json!({"model": "secret", "messages": [{"role": "user", "content": "Hi"}]}))
+            .await
+            .refused(404)["code"],
+        "model_not_found"
+    );
     intact(&theirs, &secret).await;
 }
 
@@ -172,12 +183,19 @@ async fn a_revoked_key_opens_nothing_within_a_second() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_made_at_the_terminal_works_at_once() {
     let server = Server::start().await;
-    let made = server.setup().command(&["--json", "keys", "create", "demo", "--tenant", "terminal"]).output().expect("it runs");
+    let made = server
+        .setup()
+        .command(&["--json", "keys", "create", "demo", "--tenant", "terminal"])
+        .output()
+        .expect("it runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let key: Value = serde_json::from_slice(&made.stdout).expect("JSON");
     let api = server.caller(key["key"].as_str().expect("a secret"));
     assert_eq!(api.get("/v1/models").await.status, 200);
-    let revoked = server.setup().command(&["keys", "revoke", key["id"].as_str().expect("an id"), "--tenant", "terminal"]).status();
+    let revoked = server
+        .setup()
+        .command(&["keys", "revoke", key["id"].as_str().expect("an id"), "--tenant", "terminal"])
+        .status();
     assert!(revoked.expect("it runs").success());
     crate::harness::until("the revocation", std::time::Duration::from_secs(2), async || {
         (api.get("/v1/models").await.status == 401).then_some(())

@@ -64,7 +64,10 @@ impl Api {
 
     /// Uploads a file for `assistants` and gives its id.
     pub(crate) async fn upload(&self, filename: &str, body: &[u8]) -> String {
-        self.try_upload(filename, body).await.expect("the server answers").json()["id"].as_str().expect("an id").to_owned()
+        self.try_upload(filename, body).await.expect("the server answers").json()["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
     }
 
     /// As [`Self::upload`]; `None` when the connection broke.
@@ -81,11 +84,6 @@ impl Api {
         let media = format!("multipart/form-data; boundary={border}");
         let request = self.request(Method::POST, "/v1/files").header(header::CONTENT_TYPE, media);
         self.try_send(request.body(Full::from(form)).expect("a request")).await
-    }
-
-    /// As [`Self::call`]; `None` when the connection broke.
-    pub(crate) async fn try_call(&self, method: Method, path: &str, body: Option<Value>) -> Option<Answer> {
-        self.try_send(self.with_json(method, path, body)).await
     }
 
     /// Opens a stream and leaves its frames to the caller.
@@ -164,7 +162,8 @@ impl Answer {
     pub(crate) fn refused(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         assert!(self.headers.contains_key("x-request-id"), "every answer carries its id");
-        let mut body: Value = serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()));
+        let mut body: Value =
+            serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()));
         let error = body["error"].take();
         for field in ["message", "type", "param", "code"] {
             assert!(error.get(field).is_some(), "no `{field}` in {}", self.text());

@@ -21,7 +21,9 @@ pub(crate) fn kubemate() -> &'static Path {
         if !binary.exists() {
             run(Command::new(env!("CARGO")).args(["build", "--release", "--package", "kubemate-gateway"]));
         }
-        run(Command::new(&binary).args(["models", "pull", EMBEDDER, CHAT]).env("KUBEMATE__WEIGHTS__CACHE_DIR", cache()));
+        run(Command::new(&binary)
+            .args(["models", "pull", EMBEDDER, CHAT])
+            .env("KUBEMATE__WEIGHTS__CACHE_DIR", cache()));
         binary
     })
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use serde_json::json;
 use super::{Folder, pdf};
+use serde_json::json;
 
 /// Where a fact stands and how one asks for it.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +45,9 @@ pub(crate) fn documents() -> &'static Path {
             HANDBOOK.split('\x0c').map(|page| page.trim().lines().map(str::to_owned).collect()).collect();
         fs::write(folder.path().join("handbook.pdf"), pdf(&pages)).expect("the PDF can be written");
         fs::write(folder.path().join("shouce.txt"), SHOUCE).expect("the text can be written");
-        let known = facts().map(|fact| {
-            json!({"file": fact.file, "question": fact.question, "needle": fact.needle, "page": fact.page})
-        });
+        let known = facts().map(
+            |fact| json!({"file": fact.file, "question": fact.question, "needle": fact.needle, "page": fact.page}),
+        );
         fs::write(folder.path().join("facts.json"), json!(known).to_string()).expect("the facts can be written");
         folder
     });

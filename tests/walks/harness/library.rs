@@ -50,14 +50,20 @@ impl<'a> Library<'a> {
 
     /// The best passages.
     pub(crate) async fn search(&self, query: &str, limit: u32) -> Vec<Value> {
-        let found = self.api.post(&self.path("/search"), json!({"query": query, "max_num_results": limit})).await.json();
+        let found =
+            self.api.post(&self.path("/search"), json!({"query": query, "max_num_results": limit})).await.json();
         found["data"].as_array().expect("a page").clone()
     }
 
     /// The stored text that citations point into, as Unicode scalars.
     pub(crate) async fn text(&self, file: &str) -> Vec<char> {
         let page = self.api.get(&self.path(&format!("/files/{file}/content"))).await.json();
-        page["data"].as_array().expect("a page").iter().flat_map(|part| part["text"].as_str().expect("text").chars()).collect()
+        page["data"]
+            .as_array()
+            .expect("a page")
+            .iter()
+            .flat_map(|part| part["text"].as_str().expect("text").chars())
+            .collect()
     }
 
     /// A path below this store.

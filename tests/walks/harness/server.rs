@@ -96,7 +96,10 @@ impl Setup {
         let mut serve = self.command(&["serve", "--address-file"]);
         serve.arg(address_file);
         let mut leash = Command::new("sh");
-        leash.args(["-c", &format!("{{ {LEASH}\n}} 2>>\"$LOG\""), "sh"]).arg(serve.get_program()).args(serve.get_args());
+        leash
+            .args(["-c", &format!("{{ {LEASH}\n}} 2>>\"$LOG\""), "sh"])
+            .arg(serve.get_program())
+            .args(serve.get_args());
         leash.current_dir(self.folder()).env("LOG", &log);
         for (name, value) in serve.get_envs() {
             match value {
