@@ -41,14 +41,13 @@ pub(crate) async fn answer(
             (grounded.request.clone(), Some(grounded))
         }
     };
-    let pieces = match grounded.as_ref().map(Grounded::voice) {
-        Some(Voice::Only(text)) => quoting::only(text),
-        Some(Voice::Led(lead)) => quoting::led(generate(app, &target, request).await?, lead),
-        Some(Voice::Own) | None => generate(app, &target, request).await?,
-    };
     let pieces = match &grounded {
-        Some(grounded) => citing::cite(pieces, grounded),
-        None => pieces,
+        None => generate(app, &target, request).await?,
+        Some(grounded) => match grounded.voice() {
+            Voice::Only(lead) => quoting::only(&lead),
+            Voice::Led(lead) => quoting::led(citing::cite(generate(app, &target, request).await?, grounded), lead),
+            Voice::Own => citing::cite(generate(app, &target, request).await?, grounded),
+        },
     };
     Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
 }

@@ -47,7 +47,7 @@ fn citations(choice: u32, annotations: Vec<Annotation>) -> Option<Piece> {
     (!citations.is_empty()).then_some(Piece::Citations { choice, citations })
 }
 
-fn on_wire(annotation: Annotation) -> FileCitation {
+pub(super) fn on_wire(annotation: Annotation) -> FileCitation {
     FileCitation {
         index: annotation.index as u64,
         file_id: annotation.file,

@@ -15,7 +15,7 @@ use kubemate_wire::{
     responses::FileSearchResult,
 };
 
-use super::quoting;
+use super::quoting::Lead;
 use crate::{
     api::{
         ApiError,
@@ -108,7 +108,7 @@ impl Grounding {
         let foreign = small_model(target).is_some_and(|entry| !speaks(entry, question));
         let offered = if self.cites { packed.offered.clone() } else { Vec::new() };
         let (found, nothing) = (packed.offered, packed.nothing);
-        Ok(Grounded { request, offered, found, cite: self.cite, queries, nothing, quote, foreign })
+        Ok(Grounded { request, offered, found, cite: self.cite, queries, nothing, quote, foreign, cites: self.cites })
     }
 }
 
@@ -193,17 +193,18 @@ pub(crate) struct Grounded {
     quote: Option<Quote>,
     /// Whether the question is in a language that the model does not speak.
     foreign: bool,
+    cites: bool,
 }
 
 /// Who words an answer from documents.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Voice {
     /// The model alone.
     Own,
     /// The model, behind these words.
-    Led(String),
+    Led(Lead),
     /// These words alone; the model is not asked.
-    Only(String),
+    Only(Lead),
 }
 
 impl Grounded {
@@ -212,9 +213,9 @@ impl Grounded {
     pub(super) fn voice(&self) -> Voice {
         let question = self.queries.first().map(String::as_str).unwrap_or_default();
         match &self.quote {
-            _ if self.found.is_empty() => Voice::Only(self.nothing.clone()),
-            Some(quote) if self.foreign => Voice::Only(quoting::worded(quote, question)),
-            Some(quote) => Voice::Led(quoting::worded(quote, question)),
+            _ if self.found.is_empty() => Voice::Only(Lead::plain(self.nothing.clone())),
+            Some(quote) if self.foreign => Voice::Only(Lead::new(quote, question, self.cites)),
+            Some(quote) => Voice::Led(Lead::new(quote, question, self.cites)),
             None => Voice::Own,
         }
     }

@@ -15,12 +15,27 @@
 //! assert_eq!(&document.text[document.blocks[1].range.clone()], "Body text.");
 //! ```
 
+mod archive;
 mod builder;
+mod csv;
 mod document;
+mod docx;
+mod email;
+mod encoding;
 mod error;
 mod format;
+mod html;
 mod limits;
+mod markdown;
+mod pdf;
+mod pptx;
+mod reflow;
+mod relations;
+mod table;
+mod text;
 pub mod worker;
+mod xlsx;
+mod xml;
 
 pub use document::{Block, BlockKind, Document};
 pub use error::ParseError;
@@ -38,6 +53,5 @@ pub fn parse(bytes: &[u8], hint: &Hint<'_>, limits: &Limits) -> Result<Document,
         return Err(ParseError::Empty);
     }
     limits.check("max_input_bytes", bytes.len(), limits.max_input_bytes)?;
-    let format = format::sniff(bytes, hint, limits)?;
-    format::read(format, bytes, hint, limits)
+    format::read(bytes, hint, limits)
 }

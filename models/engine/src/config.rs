@@ -22,12 +22,7 @@ pub struct LocalConfig {
 
 impl Default for LocalConfig {
     fn default() -> Self {
-        Self {
-            threads: None,
-            queue: 64,
-            queue_tokens: 262_144,
-            batch_tokens: 1024,
-        }
+        Self { threads: None, queue: 64, queue_tokens: 262_144, batch_tokens: 1024 }
     }
 }
 

@@ -110,33 +110,16 @@ pub trait Embedder: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Embedder::embed`].
-    async fn relevance(
-        &self,
-        query: &str,
-        documents: &[String],
-        priority: Priority,
-    ) -> Result<Vec<f32>, EngineError> {
-        let query = EmbedRequest {
-            texts: vec![query.into()],
-            purpose: Purpose::Query,
-            priority,
-        };
+    async fn relevance(&self, query: &str, documents: &[String], priority: Priority) -> Result<Vec<f32>, EngineError> {
+        let query = EmbedRequest { texts: vec![query.into()], purpose: Purpose::Query, priority };
         let texts = documents.iter().map(|text| text.as_str().into()).collect();
-        let passages = EmbedRequest {
-            texts,
-            purpose: Purpose::Passage,
-            priority,
-        };
+        let passages = EmbedRequest { texts, purpose: Purpose::Passage, priority };
         let query = self.embed(query).await?;
         let passages = self.embed(passages).await?;
         let Some(query) = query.vectors.first() else {
             return Ok(Vec::new());
         };
         let dot = |vector: &Vec<f32>| vector.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
-        Ok(passages
-            .vectors
-            .iter()
-            .map(|vector| dot(vector).clamp(0.0, 1.0))
-            .collect())
+        Ok(passages.vectors.iter().map(|vector| dot(vector).clamp(0.0, 1.0)).collect())
     }
 }

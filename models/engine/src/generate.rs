@@ -97,14 +97,7 @@ impl GenerateRequest {
     /// One choice with default sampling and no limits.
     pub fn new(prompt: Prompt) -> Self {
         let sampling = Sampling::default();
-        Self {
-            prompt,
-            max_tokens: None,
-            stop: Vec::new(),
-            n: 1,
-            sampling,
-            logprobs: None,
-        }
+        Self { prompt, max_tokens: None, stop: Vec::new(), n: 1, sampling, logprobs: None }
     }
 }
 

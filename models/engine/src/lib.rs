@@ -7,9 +7,13 @@
 
 mod config;
 mod embed;
+mod encoder;
 mod error;
 mod generate;
+mod kernels;
+mod local;
 mod rerank;
+mod scheduler;
 mod tokens;
 
 pub mod chat;
@@ -20,12 +24,11 @@ pub use config::LocalConfig;
 pub use embed::{EmbedInput, EmbedRequest, Embedded, Embedder, ModelIdentity, Priority, Purpose};
 pub use error::EngineError;
 pub use generate::{
-    ChatModel, FinishReason, GenerateEvent, GenerateRequest, Generation, Prompt, Role, Sampling,
-    TokenLogprob, Turn,
+    ChatModel, FinishReason, GenerateEvent, GenerateRequest, Generation, Prompt, Role, Sampling, TokenLogprob, Turn,
 };
 pub use rerank::{EmbedderReranker, Reranker};
 pub use tokens::TokenCounter;
 pub use weights::{
-    CatalogueEntry, Fetch, FetchError, Fetched, ModelKind, Progress, VerifyReport, WeightFile,
-    catalogue, open_chat, open_embedder, open_reranker, pull, verify,
+    CatalogueEntry, Fetch, FetchError, Fetched, ModelKind, Progress, VerifyReport, WeightFile, catalogue, open_chat,
+    open_embedder, open_reranker, pull, verify,
 };

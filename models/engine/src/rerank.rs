@@ -17,12 +17,7 @@ pub trait Reranker: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Embedder::embed`].
-    async fn rerank(
-        &self,
-        query: &str,
-        documents: &[String],
-        priority: Priority,
-    ) -> Result<Vec<f32>, EngineError>;
+    async fn rerank(&self, query: &str, documents: &[String], priority: Priority) -> Result<Vec<f32>, EngineError>;
 }
 
 /// A reranker made of an embedder: shares its weights, threads and queue.
@@ -44,12 +39,7 @@ impl Reranker for EmbedderReranker {
         self.embedder.identity()
     }
 
-    async fn rerank(
-        &self,
-        query: &str,
-        documents: &[String],
-        priority: Priority,
-    ) -> Result<Vec<f32>, EngineError> {
+    async fn rerank(&self, query: &str, documents: &[String], priority: Priority) -> Result<Vec<f32>, EngineError> {
         self.embedder.relevance(query, documents, priority).await
     }
 }

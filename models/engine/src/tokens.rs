@@ -1,6 +1,14 @@
 //! Counting and cutting text in a model's own tokens.
 
+mod normalizer;
+mod trie;
+mod unigram;
+mod wordpiece;
+
 use std::{fmt, ops::Range};
+
+pub(crate) use unigram::{Unigram, UnigramParts};
+pub(crate) use wordpiece::WordPiece;
 
 use crate::EngineError;
 

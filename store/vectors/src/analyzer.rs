@@ -1,13 +1,108 @@
-//! From text to terms.
+//! From text to terms, the same for passages and questions, for Chinese, English and what is mixed of them.
+//!
+//! 1. Full and half width are made one (Unicode NFKC), letters are made small.
+//! 2. Clause and document numbers become one term whatever they are written with: `第十二条` and `第12条`,
+//!    `银发〔2024〕12号` and `银发[2024]12号` (see [`numbering`]).
+//! 3. Chinese is cut into words by jieba, longer words also into the words inside them.
+//! 4. Words of letters lose their English endings (Snowball); codes as `ISO-27001` are kept whole and in parts (see
+//!    [`codes`]).
+//! 5. Scripts without spaces that jieba does not know (kana, hangul, Thai) become pairs of characters.
+
+mod codes;
+mod numbering;
+mod stop;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use jieba_rs::Jieba;
+use unicode_normalization::UnicodeNormalization;
+
+/// The dictionary, read once; see [`warm`].
+static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
 /// The terms of a text, in order, with repetitions: what the lexical search counts and what citations compare.
+///
+/// A word may give more than one term: `数据库` gives `数据` and `数据库`, `ISO-27001` gives `iso27001`, `iso` and `27001`.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_lowercase).collect()
+    let text: Vec<char> = text.nfkc().flat_map(char::to_lowercase).collect();
+    let mut terms = Vec::new();
+    let mut rest = text.as_slice();
+    while let Some(first) = rest.first() {
+        let taken = match kind(*first) {
+            Kind::Han => numbering::clause(rest, &mut terms).unwrap_or_else(|| han(rest, &mut terms)),
+            Kind::Unspaced => pairs(rest, &mut terms),
+            Kind::Letter => codes::take(rest, &mut terms),
+            Kind::Other => numbering::document(&[], rest, &mut terms),
+        };
+        rest = rest.get(taken.max(1)..).unwrap_or_default();
+    }
+    terms
 }
 
-/// The terms under which a passage is found: those of its headings, then those of its text.
-pub(crate) fn passage_words(passage: &crate::Passage) -> Vec<String> {
-    let headings = passage.heading.iter().flat_map(|heading| words(heading));
-    headings.chain(words(&passage.text)).collect()
+/// The terms that a question searches for, each once: without words that say nothing about what it is after, unless it
+/// has no other.
+pub(crate) fn question_words(text: &str) -> BTreeSet<String> {
+    let all: BTreeSet<String> = words(text).into_iter().collect();
+    let telling: BTreeSet<String> = all.iter().filter(|term| !stop::is_stop(term)).cloned().collect();
+    if telling.is_empty() { all } else { telling }
 }
+
+/// Reads the dictionary (0.3 s), so that the first question need not wait for it.
+pub(crate) fn warm() {
+    LazyLock::force(&JIEBA);
+}
+
+/// How a character takes part in words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Han,
+    Unspaced,
+    Letter,
+    Other,
+}
+
+fn kind(c: char) -> Kind {
+    match c {
+        '\u{3007}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' => Kind::Han,
+        '\u{20000}'..='\u{3ffff}' => Kind::Han,
+        // Thai to Lao, Myanmar, Khmer; kana; hangul.
+        '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' => Kind::Unspaced,
+        '\u{3041}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{1100}'..='\u{11ff}' | '\u{ac00}'..='\u{d7af}' => {
+            Kind::Unspaced
+        }
+        c if c.is_alphanumeric() => Kind::Letter,
+        _ => Kind::Other,
+    }
+}
+
+/// The characters at the start that are of this kind.
+fn run(text: &[char], wanted: Kind) -> &[char] {
+    let end = text.iter().position(|c| kind(*c) != wanted).unwrap_or(text.len());
+    text.get(..end).unwrap_or_default()
+}
+
+/// Takes Chinese characters up to a clause number or the end of the run, and gives how many were taken.
+fn han(text: &[char], terms: &mut Vec<String>) -> usize {
+    let run = run(text, Kind::Han);
+    let clause = (1..run.len()).find(|at| text.get(*at..).is_some_and(numbering::starts_clause));
+    let run = run.get(..clause.unwrap_or(run.len())).unwrap_or_default();
+    let joined: String = run.iter().collect();
+    terms.extend(JIEBA.cut_for_search(&joined, true).into_iter().map(|token| token.word.to_owned()));
+    let after = text.get(run.len()..).unwrap_or_default();
+    run.len() + numbering::document(run, after, terms)
+}
+
+/// Takes a run of a script without spaces: each pair of characters is a term, a single one is its own.
+fn pairs(text: &[char], terms: &mut Vec<String>) -> usize {
+    let run = run(text, Kind::Unspaced);
+    match run {
+        [single] => terms.push(single.to_string()),
+        _ => terms.extend(run.windows(2).map(|pair| pair.iter().collect())),
+    }
+    run.len()
+}
+
+#[cfg(test)]
+mod tests;

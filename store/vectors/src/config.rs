@@ -3,27 +3,35 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::{MemoryVectors, VectorStore, VectorsError};
+use crate::{Embedded, EmbeddedConfig, MemoryVectors, VectorStore, VectorsError, analyzer};
 
 /// Which vector store holds the passages.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum VectorsConfig {
+    /// Qdrant's engine in this process.
+    Embedded(EmbeddedConfig),
     /// In memory, gone at the end of the process: for tests.
-    #[default]
     Memory,
 }
 
+impl Default for VectorsConfig {
+    fn default() -> Self {
+        Self::Embedded(EmbeddedConfig::default())
+    }
+}
+
 impl VectorsConfig {
-    /// Opens the configured store. `folder` belongs to the embedded one alone.
+    /// Opens the configured store. `folder` is used by the embedded one alone.
     ///
     /// # Errors
     /// [`VectorsError::Store`] when the folder cannot be used.
     pub async fn open(&self, folder: &Path) -> Result<Arc<dyn VectorStore>, VectorsError> {
-        let _ = folder;
+        tokio::task::spawn_blocking(analyzer::warm);
         Ok(match self {
+            Self::Embedded(config) => Arc::new(Embedded::open(folder, config).await?),
             Self::Memory => Arc::new(MemoryVectors::default()),
         })
     }

@@ -30,6 +30,9 @@ pub enum VectorsError {
     /// A vector with NaN, infinity, or nothing but zeros: it has no direction, so no cosine.
     #[error("a vector has no direction: {0}")]
     BadVector(&'static str),
+    /// An attribute that is a number without end: JSON has no way to write it.
+    #[error("attribute `{0}` is not a finite number")]
+    BadAttribute(String),
     /// No room left on the device that holds the vectors. Nothing of the call was acknowledged.
     #[error("no space left on the device that holds the vectors")]
     DiskFull,
@@ -46,9 +49,6 @@ pub enum VectorsError {
 impl VectorsError {
     /// An engine or system failure while `doing` something.
     pub(crate) fn store(doing: &'static str, cause: impl std::fmt::Display) -> Self {
-        Self::Store {
-            doing,
-            cause: cause.to_string(),
-        }
+        Self::Store { doing, cause: cause.to_string() }
     }
 }

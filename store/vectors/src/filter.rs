@@ -40,13 +40,10 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, attributes: &Attributes) -> bool {
         let has = |key: &String, value: &AttributeValue| attributes.get(key) == Some(value);
-        let has_one = |key: &String, values: &[AttributeValue]| {
-            attributes.get(key).is_some_and(|own| values.contains(own))
-        };
+        let has_one =
+            |key: &String, values: &[AttributeValue]| attributes.get(key).is_some_and(|own| values.contains(own));
         let compares = |key: &String, bound: f64, wanted: &[Ordering]| match attributes.get(key) {
-            Some(AttributeValue::Number(own)) => own
-                .partial_cmp(&bound)
-                .is_some_and(|order| wanted.contains(&order)),
+            Some(AttributeValue::Number(own)) => own.partial_cmp(&bound).is_some_and(|order| wanted.contains(&order)),
             _ => false,
         };
         match self {

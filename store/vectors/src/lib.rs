@@ -8,8 +8,10 @@
 //! engine is embedded or served, in Chinese as in English.
 
 mod analyzer;
+mod bm25;
 mod config;
 pub mod conformance;
+mod embedded;
 mod error;
 mod filter;
 mod memory;
@@ -19,6 +21,7 @@ mod store;
 
 pub use analyzer::words;
 pub use config::VectorsConfig;
+pub use embedded::{Embedded, EmbeddedConfig};
 pub use error::VectorsError;
 pub use filter::Filter;
 pub use memory::MemoryVectors;

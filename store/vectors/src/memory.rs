@@ -1,16 +1,18 @@
 //! The in-memory fake: every rule of the trait in the plainest code, for tests of other rooms and as the
 //! reference that adapters are compared with.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use kubemate_identity::TenantId;
 use uuid::Uuid;
 
+use crate::analyzer::question_words;
+use crate::passage::check_vector;
 use crate::{
-    DenseQuery, Filter, Hit, LexicalQuery, Passage, Point, Selector, SpaceId, SpaceSpec,
-    VectorStore, VectorsError, words,
+    DenseQuery, Filter, Hit, LexicalQuery, Passage, Point, Selector, SpaceId, SpaceSpec, VectorStore, VectorsError,
+    words,
 };
 
 /// A vector store in memory: exact search, gone at the end of the process.
@@ -32,156 +34,82 @@ impl MemoryVectors {
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read<T: Default>(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        work: impl FnOnce(&Space) -> T,
-    ) -> T {
-        self.lock()
-            .get(&(tenant.clone(), space.clone()))
-            .map(work)
-            .unwrap_or_default()
+    fn read<T: Default>(&self, tenant: &TenantId, space: &SpaceId, work: impl FnOnce(&Space) -> T) -> T {
+        self.lock().get(&(tenant.clone(), space.clone())).map(work).unwrap_or_default()
     }
 }
 
 impl Space {
     fn matching<'a>(&'a self, filter: Option<&'a Filter>) -> impl Iterator<Item = &'a Point> {
-        self.points.values().filter(move |point| {
-            filter.is_none_or(|filter| filter.matches(&point.passage.attributes))
-        })
+        self.points.values().filter(move |point| filter.is_none_or(|filter| filter.matches(&point.passage.attributes)))
     }
 
     fn lexical(&self, query: &LexicalQuery) -> Vec<Hit> {
-        let documents: Vec<(&Point, Vec<String>)> = self
-            .points
-            .values()
-            .map(|point| (point, crate::analyzer::passage_words(&point.passage)))
-            .collect();
-        let average = documents
-            .iter()
-            .map(|(_, words)| words.len())
-            .sum::<usize>() as f32
-            / documents.len().max(1) as f32;
-        let asked: HashSet<String> = words(&query.text).into_iter().collect();
-        let scored = documents.iter().filter_map(|(point, words)| {
-            let kept = query
-                .filter
-                .as_ref()
-                .is_none_or(|filter| filter.matches(&point.passage.attributes));
-            let score: f32 = asked
-                .iter()
-                .map(|word| {
-                    let holding = documents
-                        .iter()
-                        .filter(|(_, other)| other.contains(word))
-                        .count() as f32;
-                    let times = words.iter().filter(|other| *other == word).count() as f32;
-                    let idf =
-                        (1.0 + (documents.len() as f32 - holding + 0.5) / (holding + 0.5)).ln();
-                    idf * times * 2.2
-                        / (times + 1.2 * (0.25 + 0.75 * words.len() as f32 / average.max(1.0)))
-                })
-                .sum();
-            (kept && score > 0.0).then(|| hit(point, score))
-        });
-        best(scored.collect(), query.limit)
+        let documents: Vec<(&Point, Vec<String>)> =
+            self.points.values().map(|point| (point, bm25::passage_words(&point.passage))).collect();
+        let length = |words: &[String]| words.len() as f32;
+        let average = documents.iter().map(|(_, words)| length(words)).sum::<f32>() / documents.len().max(1) as f32;
+        let score = |words: &[String], asked: &String| {
+            let holding = documents.iter().filter(|(_, other)| other.contains(asked)).count() as f32;
+            let times = words.iter().filter(|word| *word == asked).count() as f32;
+            let rarity = (1.0 + (documents.len() as f32 - holding + 0.5) / (holding + 0.5)).ln();
+            rarity * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length(words) / average.max(1.0)))
+        };
+        let asked = question_words(&query.text);
+        let kept = |point: &Point| query.filter.as_ref().is_none_or(|filter| filter.matches(&point.passage.attributes));
+        let scored = documents.iter().filter(|(point, _)| kept(point));
+        let scored = scored.map(|(point, words)| hit(point, asked.iter().map(|asked| score(words, asked)).sum()));
+        best(scored.filter(|hit| hit.score > 0.0).collect(), query.limit)
     }
 }
 
 #[async_trait]
 impl VectorStore for MemoryVectors {
-    async fn ensure(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        spec: &SpaceSpec,
-    ) -> Result<(), VectorsError> {
+    async fn ensure(&self, tenant: &TenantId, space: &SpaceId, spec: &SpaceSpec) -> Result<(), VectorsError> {
         let mut spaces = self.lock();
         let held = spaces
             .entry((tenant.clone(), space.clone()))
-            .or_insert_with(|| Space {
-                spec: spec.clone(),
-                points: BTreeMap::new(),
-            });
+            .or_insert_with(|| Space { spec: spec.clone(), points: BTreeMap::new() });
         if held.spec != *spec {
-            return Err(VectorsError::SpecMismatch {
-                found: held.spec.clone(),
-                asked: spec.clone(),
-            });
+            return Err(VectorsError::SpecMismatch { found: held.spec.clone(), asked: spec.clone() });
         }
         Ok(())
     }
 
-    async fn upsert(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        points: Vec<Point>,
-    ) -> Result<(), VectorsError> {
+    async fn upsert(&self, tenant: &TenantId, space: &SpaceId, points: Vec<Point>) -> Result<(), VectorsError> {
         let mut spaces = self.lock();
-        let held = spaces
-            .get_mut(&(tenant.clone(), space.clone()))
-            .ok_or(VectorsError::NoSpace)?;
+        let held = spaces.get_mut(&(tenant.clone(), space.clone())).ok_or(VectorsError::NoSpace)?;
         for point in &points {
-            check_vector(&point.dense, held.spec.dimensions)?;
+            point.check(held.spec.dimensions)?;
         }
-        held.points
-            .extend(points.into_iter().map(|point| (point.id, point)));
+        held.points.extend(points.into_iter().map(|point| (point.id, point)));
         Ok(())
     }
 
-    async fn dense(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        query: DenseQuery,
-    ) -> Result<Vec<Hit>, VectorsError> {
+    async fn dense(&self, tenant: &TenantId, space: &SpaceId, query: DenseQuery) -> Result<Vec<Hit>, VectorsError> {
         let search = |held: &Space| -> Option<Result<Vec<Hit>, VectorsError>> {
             Some(check_vector(&query.vector, held.spec.dimensions).map(|()| {
-                let near = held
-                    .matching(query.filter.as_ref())
-                    .map(|point| hit(point, cosine(&query.vector, &point.dense)));
+                let near =
+                    held.matching(query.filter.as_ref()).map(|point| hit(point, cosine(&query.vector, &point.dense)));
                 best(near.collect(), query.limit)
             }))
         };
-        self.read(tenant, space, search)
-            .unwrap_or_else(|| Ok(Vec::new()))
+        self.read(tenant, space, search).unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    async fn lexical(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        query: LexicalQuery,
-    ) -> Result<Vec<Hit>, VectorsError> {
+    async fn lexical(&self, tenant: &TenantId, space: &SpaceId, query: LexicalQuery) -> Result<Vec<Hit>, VectorsError> {
         Ok(self.read(tenant, space, |held| held.lexical(&query)))
     }
 
-    async fn get(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        ids: &[Uuid],
-    ) -> Result<Vec<Passage>, VectorsError> {
-        let found = |held: &Space| {
-            ids.iter()
-                .filter_map(|id| held.points.get(id))
-                .map(|point| point.passage.clone())
-                .collect()
-        };
+    async fn get(&self, tenant: &TenantId, space: &SpaceId, ids: &[Uuid]) -> Result<Vec<Passage>, VectorsError> {
+        let found =
+            |held: &Space| ids.iter().filter_map(|id| held.points.get(id)).map(|point| point.passage.clone()).collect();
         Ok(self.read(tenant, space, found))
     }
 
-    async fn delete(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        selector: Selector,
-    ) -> Result<(), VectorsError> {
+    async fn delete(&self, tenant: &TenantId, space: &SpaceId, selector: Selector) -> Result<(), VectorsError> {
         if let Some(held) = self.lock().get_mut(&(tenant.clone(), space.clone())) {
-            held.points
-                .retain(|id, point| !selector.selects(id, &point.passage));
+            held.points.retain(|id, point| !selector.selects(id, &point.passage));
         }
         Ok(())
     }
@@ -204,57 +132,24 @@ impl Selector {
     fn selects(&self, id: &Uuid, passage: &Passage) -> bool {
         match self {
             Self::File(file) => passage.file == *file,
-            Self::FileVersionsBelow { file, version } => {
-                passage.file == *file && passage.version < *version
-            }
+            Self::FileVersionsBelow { file, version } => passage.file == *file && passage.version < *version,
             Self::Points(ids) => ids.contains(id),
         }
     }
 }
 
-/// Refuses a vector of another length, or without a direction.
-pub(crate) fn check_vector(vector: &[f32], dimensions: usize) -> Result<(), VectorsError> {
-    if vector.len() != dimensions {
-        return Err(VectorsError::Dimensions {
-            expected: dimensions,
-            found: vector.len(),
-        });
-    }
-    if !vector.iter().all(|value| value.is_finite()) {
-        return Err(VectorsError::BadVector("it holds NaN or infinity"));
-    }
-    if vector.iter().all(|value| *value == 0.0) {
-        return Err(VectorsError::BadVector("all its values are zero"));
-    }
-    Ok(())
-}
-
 fn cosine(left: &[f32], right: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| {
-        a.iter()
-            .zip(b)
-            .map(|(x, y)| f64::from(*x) * f64::from(*y))
-            .sum::<f64>()
-    };
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     (dot(left, right) / (dot(left, left) * dot(right, right)).sqrt()) as f32
 }
 
 fn hit(point: &Point, score: f32) -> Hit {
-    Hit {
-        id: point.id,
-        score,
-        passage: point.passage.clone(),
-    }
+    Hit { id: point.id, score, passage: point.passage.clone() }
 }
 
 /// The best `limit` hits, best first, equal scores by id.
 fn best(mut hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
-    hits.sort_by(|left, right| {
-        right
-            .score
-            .total_cmp(&left.score)
-            .then(left.id.cmp(&right.id))
-    });
+    hits.sort_by(|left, right| right.score.total_cmp(&left.score).then(left.id.cmp(&right.id)));
     hits.truncate(limit);
     hits
 }

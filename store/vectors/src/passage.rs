@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::VectorsError;
+
 /// The caller's own fields of a file, used in filters.
 pub type Attributes = BTreeMap<String, AttributeValue>;
 
@@ -34,8 +36,34 @@ pub struct Point {
     pub passage: Passage,
 }
 
+impl Point {
+    /// Refuses what a space of these dimensions cannot hold.
+    pub(crate) fn check(&self, dimensions: usize) -> Result<(), VectorsError> {
+        check_vector(&self.dense, dimensions)?;
+        let endless = |value: &AttributeValue| matches!(value, AttributeValue::Number(number) if !number.is_finite());
+        match self.passage.attributes.iter().find(|(_, value)| endless(value)) {
+            Some((key, _)) => Err(VectorsError::BadAttribute(key.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Refuses a vector of another length, or without a direction.
+pub(crate) fn check_vector(vector: &[f32], dimensions: usize) -> Result<(), VectorsError> {
+    if vector.len() != dimensions {
+        return Err(VectorsError::Dimensions { expected: dimensions, found: vector.len() });
+    }
+    if !vector.iter().all(|value| value.is_finite()) {
+        return Err(VectorsError::BadVector("it holds NaN or infinity"));
+    }
+    if vector.iter().all(|value| *value == 0.0) {
+        return Err(VectorsError::BadVector("all its values are zero"));
+    }
+    Ok(())
+}
+
 /// A piece of a document and where it came from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Passage {
     /// The file's id.
     pub file: String,

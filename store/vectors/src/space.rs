@@ -31,9 +31,7 @@ impl SpaceId {
     pub fn parse(text: &str) -> Result<Self, VectorsError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if text.is_empty() || text.len() > LONGEST || !text.bytes().all(plain) {
-            return Err(VectorsError::BadSpaceId(
-                text.chars().take(LONGEST).collect(),
-            ));
+            return Err(VectorsError::BadSpaceId(text.chars().take(LONGEST).collect()));
         }
         Ok(Self(text.to_owned()))
     }
@@ -83,10 +81,6 @@ pub struct SpaceSpec {
 
 impl fmt::Display for SpaceSpec {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "`{}` with {} dimensions",
-            self.embedder, self.dimensions
-        )
+        write!(out, "`{}` with {} dimensions", self.embedder, self.dimensions)
     }
 }

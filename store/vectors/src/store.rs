@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use kubemate_identity::TenantId;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{Filter, Hit, Passage, Point, SpaceId, SpaceSpec, VectorsError};
@@ -31,7 +32,8 @@ pub struct LexicalQuery {
 }
 
 /// Which points to delete.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Selector {
     /// All passages of a file, whatever their version.
     File(String),
@@ -54,7 +56,7 @@ pub enum Selector {
 ///   seen by every later call;
 /// - reading a space that does not exist gives nothing, deleting from it changes nothing: a knowledge base without
 ///   documents needs no special case;
-/// - equal scores are ordered by point id, so that the same question gives the same answer.
+/// - hits of equal score are ordered by point id.
 ///
 /// Dropping a future before it ends may leave its write done or not done, never half of a point.
 #[async_trait]
@@ -63,68 +65,38 @@ pub trait VectorStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`VectorsError::SpecMismatch`] when it is there and was made for another embedder or length.
-    async fn ensure(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        spec: &SpaceSpec,
-    ) -> Result<(), VectorsError>;
+    async fn ensure(&self, tenant: &TenantId, space: &SpaceId, spec: &SpaceSpec) -> Result<(), VectorsError>;
 
     /// Writes or replaces points; durable and searchable when it returns. An empty list changes nothing.
     ///
     /// # Errors
     /// [`VectorsError::NoSpace`] before `ensure`; [`VectorsError::Dimensions`] or [`VectorsError::BadVector`] when one of
     /// the vectors does not fit, and then none of the points is written.
-    async fn upsert(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        points: Vec<Point>,
-    ) -> Result<(), VectorsError>;
+    async fn upsert(&self, tenant: &TenantId, space: &SpaceId, points: Vec<Point>) -> Result<(), VectorsError>;
 
     /// The points nearest by cosine, best first.
     ///
     /// # Errors
     /// [`VectorsError::Dimensions`] or [`VectorsError::BadVector`] when the question's vector does not fit.
-    async fn dense(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        query: DenseQuery,
-    ) -> Result<Vec<Hit>, VectorsError>;
+    async fn dense(&self, tenant: &TenantId, space: &SpaceId, query: DenseQuery) -> Result<Vec<Hit>, VectorsError>;
 
     /// The passages that hold the question's words, by BM25, best first. A question without words finds nothing.
     ///
     /// # Errors
     /// [`VectorsError::Store`] when the engine fails.
-    async fn lexical(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        query: LexicalQuery,
-    ) -> Result<Vec<Hit>, VectorsError>;
+    async fn lexical(&self, tenant: &TenantId, space: &SpaceId, query: LexicalQuery) -> Result<Vec<Hit>, VectorsError>;
 
     /// The passages of these points in the order asked; unknown ids are left out.
     ///
     /// # Errors
     /// [`VectorsError::Store`] when the engine fails.
-    async fn get(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        ids: &[Uuid],
-    ) -> Result<Vec<Passage>, VectorsError>;
+    async fn get(&self, tenant: &TenantId, space: &SpaceId, ids: &[Uuid]) -> Result<Vec<Passage>, VectorsError>;
 
     /// Deletes the selected points; durable when it returns. Deleting what is not there is no error.
     ///
     /// # Errors
     /// [`VectorsError::Store`] when the engine fails.
-    async fn delete(
-        &self,
-        tenant: &TenantId,
-        space: &SpaceId,
-        selector: Selector,
-    ) -> Result<(), VectorsError>;
+    async fn delete(&self, tenant: &TenantId, space: &SpaceId, selector: Selector) -> Result<(), VectorsError>;
 
     /// Removes the space with all its points. Dropping what is not there is no error.
     ///

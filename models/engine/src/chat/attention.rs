@@ -1,15 +1,22 @@
 //! Attention of a few queries over the pages of one sequence.
 
-use half::{f16, slice::HalfFloatSliceExt};
+use std::array;
+
+use half::f16;
 
 use super::{
-    kernels::{Kernel, exponential, multiply_add},
+    kernels::{Kernel, Lanes, exponential},
     packed::LANES,
     pages::PAGE,
 };
 
-/// Queries computed side by side: four times two registers keep the multipliers busy.
-const SIDE: usize = 4;
+/// Queries computed side by side: with two registers each they fill the multipliers, and a key is widened once.
+const SIDE: usize = 6;
+/// What is left over is computed three by three, the queries of one token of a small model, or alone.
+const FEW: usize = 3;
+
+/// Sixteen zeros, for places that cannot be missing.
+const ZEROS: [f32; LANES] = [0.0; LANES];
 
 /// Queries that read the same keys: those of one key head, for consecutive tokens of one sequence.
 pub(crate) struct Attend<'a, Pages> {
@@ -33,160 +40,158 @@ where
     type Out = ();
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    fn run<L: Lanes>(self) {
         let size = self.head_size;
         let queries = self.queries.len() / size;
         let tokens = queries / self.group;
-        let pages = (self.visible + tokens - 1).div_ceil(PAGE);
-        let stride = pages * PAGE;
+        let stride = (self.visible + tokens - 1).next_multiple_of(PAGE);
         let mut scores = vec![0.0f32; queries * stride];
-        let mut scratch = vec![0.0f32; size * PAGE];
         for (index, (keys, _)) in self.pages.clone().enumerate() {
-            keys.convert_to_f32_slice(&mut scratch);
-            let parts = self.queries.chunks(size * SIDE).zip(scores.chunks_mut(stride * SIDE));
-            for (queries, scores) in parts {
-                score::<FUSED>(queries, size, &scratch, scores, stride, index);
+            let (mut queries, mut scores) = (self.queries, &mut *scores);
+            while !queries.is_empty() {
+                let count = side(queries.len() / size);
+                let (now, later) = queries.split_at(count * size);
+                let (out, rest) = scores.split_at_mut(count * stride);
+                match count {
+                    SIDE => score::<L, SIDE>(now, size, keys, out, stride, index),
+                    FEW => score::<L, FEW>(now, size, keys, out, stride, index),
+                    _ => score::<L, 1>(now, size, keys, out, stride, index),
+                }
+                (queries, scores) = (later, rest);
             }
         }
         let factor = 1.0 / (size as f32).sqrt();
-        let mut totals = vec![0.0f32; queries];
-        for (query, (scores, total)) in scores.chunks_exact_mut(stride).zip(&mut totals).enumerate() {
-            *total = soften::<FUSED>(scores, self.visible + query / self.group, factor);
+        for (query, scores) in scores.chunks_exact_mut(stride).enumerate() {
+            soften::<L>(scores, self.visible + query / self.group, factor);
         }
         self.out.fill(0.0);
         for (index, (_, values)) in self.pages.enumerate() {
-            values.convert_to_f32_slice(&mut scratch);
-            let parts = scores.chunks(stride * SIDE).zip(self.out.chunks_mut(size * SIDE));
-            for (weights, out) in parts {
-                gather::<FUSED>(weights, stride, index, &scratch, size, out);
+            let (mut weights, mut out) = (&*scores, &mut *self.out);
+            while !weights.is_empty() {
+                let count = side(weights.len() / stride);
+                let (now, later) = weights.split_at(count * stride);
+                let (sums, rest) = out.split_at_mut(count * size);
+                match count {
+                    SIDE => gather::<L, SIDE>(now, stride, index, values, size, sums),
+                    FEW => gather::<L, FEW>(now, stride, index, values, size, sums),
+                    _ => gather::<L, 1>(now, stride, index, values, size, sums),
+                }
+                (weights, out) = (later, rest);
             }
-        }
-        for (out, total) in self.out.chunks_exact_mut(size).zip(totals) {
-            let factor = 1.0 / total;
-            out.iter_mut().for_each(|number| *number *= factor);
         }
     }
 }
 
-/// Products of up to [`SIDE`] queries with the keys of one page. `keys` has a row of positions per number.
 #[inline(always)]
-fn score<const FUSED: bool>(
+fn side(queries: usize) -> usize {
+    match queries {
+        SIDE.. => SIDE,
+        FEW.. => FEW,
+        _ => 1,
+    }
+}
+
+/// Products of `N` queries with the keys of one page, whose rows hold one number of every position.
+#[inline(always)]
+fn score<L: Lanes, const N: usize>(
     queries: &[f32],
     size: usize,
-    keys: &[f32],
+    keys: &[f16],
     scores: &mut [f32],
     stride: usize,
     page: usize,
 ) {
-    if queries.len() == size * SIDE {
-        score_side::<SIDE, FUSED>(queries, size, keys, scores, stride, page);
-    } else {
-        for (query, scores) in queries.chunks_exact(size).zip(scores.chunks_exact_mut(stride)) {
-            score_side::<1, FUSED>(query, size, keys, scores, stride, page);
-        }
-    }
-}
-
-#[inline(always)]
-fn score_side<const N: usize, const FUSED: bool>(
-    queries: &[f32],
-    size: usize,
-    keys: &[f32],
-    scores: &mut [f32],
-    stride: usize,
-    page: usize,
-) {
-    let mut sums = [[0.0f32; PAGE]; N];
-    let mut rows: [std::slice::Iter<'_, f32>; N] = std::array::from_fn(|_| [].iter());
-    for (row, query) in rows.iter_mut().zip(queries.chunks_exact(size)) {
-        *row = query.iter();
-    }
-    for keys in keys.as_chunks::<PAGE>().0 {
-        for (sums, row) in sums.iter_mut().zip(&mut rows) {
-            let number = row.next().copied().unwrap_or(0.0);
-            for (sum, key) in sums.iter_mut().zip(keys) {
-                *sum = multiply_add::<FUSED>(number, *key, *sum);
+    let queries: [&[[f32; LANES]]; N] = part(queries, size);
+    let mut sums = [[L::splat(0.0); 2]; N];
+    for (index, keys) in keys.as_chunks::<{ PAGE * LANES }>().0.iter().enumerate() {
+        let numbers = queries.map(|query| query.get(index).unwrap_or(&ZEROS));
+        for (row, keys) in keys.as_chunks::<PAGE>().0.iter().enumerate() {
+            let [left, right] = halves(keys).map(L::widen);
+            for (sums, numbers) in sums.iter_mut().zip(numbers) {
+                let number = L::splat(numbers.get(row).copied().unwrap_or(0.0));
+                let [first, second] = *sums;
+                *sums = [number.multiply_add(left, first), number.multiply_add(right, second)];
             }
         }
     }
-    for (sums, scores) in sums.iter().zip(scores.chunks_exact_mut(stride)) {
-        if let Some(place) = scores.as_chunks_mut::<PAGE>().0.get_mut(page) {
-            *place = *sums;
+    for (sums, scores) in sums.into_iter().zip(scores.chunks_exact_mut(stride)) {
+        let places = scores.as_chunks_mut::<LANES>().0.iter_mut().skip(2 * page);
+        for (sum, place) in sums.into_iter().zip(places) {
+            sum.store(place);
         }
     }
 }
 
-/// Turns scores into weights; those from `visible` on become 0. Returns the sum of the weights.
+/// Turns scores into weights that add up to one; those from `visible` on become 0.
 #[inline(always)]
-fn soften<const FUSED: bool>(scores: &mut [f32], visible: usize, factor: f32) -> f32 {
+fn soften<L: Lanes>(scores: &mut [f32], visible: usize, factor: f32) {
     let (seen, unseen) = scores.split_at_mut(visible.min(scores.len()));
-    unseen.fill(0.0);
-    let largest = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for score in seen.iter_mut() {
-        *score = exponential::<FUSED>((*score - largest) * factor);
+    unseen.fill(f32::NEG_INFINITY);
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for part in seen.chunks(LANES) {
+        for (most, score) in most.iter_mut().zip(part) {
+            *most = if *score > *most { *score } else { *most };
+        }
     }
+    let largest = most.into_iter().fold(f32::NEG_INFINITY, f32::max);
     // Sixteen sums over whole lanes: the same order of additions however many unseen positions follow.
     let mut sums = [0.0f32; LANES];
-    for part in scores.as_chunks::<LANES>().0 {
-        for (sum, weight) in sums.iter_mut().zip(part) {
-            *sum += weight;
+    for part in scores.as_chunks_mut::<LANES>().0 {
+        for (score, sum) in part.iter_mut().zip(&mut sums) {
+            let weight = exponential::<L>((*score - largest) * factor);
+            *score = if *score == f32::NEG_INFINITY { 0.0 } else { weight };
+            *sum += *score;
         }
     }
-    sums.iter().sum()
+    let factor = 1.0 / sums.iter().sum::<f32>();
+    scores.iter_mut().for_each(|score| *score *= factor);
 }
 
-/// Adds the values of one page to up to [`SIDE`] outputs, each times its weight.
+/// Adds the values of one page to `N` outputs, each times its weight.
 #[inline(always)]
-fn gather<const FUSED: bool>(
+fn gather<L: Lanes, const N: usize>(
     weights: &[f32],
     stride: usize,
     page: usize,
-    values: &[f32],
+    values: &[f16],
     size: usize,
     out: &mut [f32],
 ) {
-    if weights.len() == stride * SIDE {
-        gather_side::<SIDE, FUSED>(weights, stride, page, values, size, out);
-    } else {
-        for (weights, out) in weights.chunks_exact(stride).zip(out.chunks_exact_mut(size)) {
-            gather_side::<1, FUSED>(weights, stride, page, values, size, out);
-        }
-    }
-}
-
-#[inline(always)]
-fn gather_side<const N: usize, const FUSED: bool>(
-    weights: &[f32],
-    stride: usize,
-    page: usize,
-    values: &[f32],
-    size: usize,
-    out: &mut [f32],
-) {
-    let mut rows = [[0.0f32; PAGE]; N];
-    for (row, weights) in rows.iter_mut().zip(weights.chunks_exact(stride)) {
-        if let Some(found) = weights.as_chunks::<PAGE>().0.get(page) {
-            *row = *found;
-        }
-    }
+    let rows: [&[[f32; LANES]]; N] = part(weights, stride);
     for column in 0..size / LANES {
-        let mut sums = [[0.0f32; LANES]; N];
-        for (sums, out) in sums.iter_mut().zip(out.chunks_exact(size)) {
-            *sums = out.as_chunks::<LANES>().0.get(column).copied().unwrap_or_default();
-        }
+        let mut sums: [L; N] = array::from_fn(|index| {
+            let place = out.as_chunks::<LANES>().0.get(index * (size / LANES) + column);
+            place.map_or_else(|| L::splat(0.0), L::load)
+        });
         let columns = values.as_chunks::<LANES>().0.iter().skip(column).step_by(size / LANES);
-        for (position, values) in columns.take(PAGE).enumerate() {
-            for (sums, row) in sums.iter_mut().zip(&rows) {
-                let weight = row.get(position).copied().unwrap_or(0.0);
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum = multiply_add::<FUSED>(weight, *value, *sum);
+        let mut columns = columns.map(L::widen);
+        for half in 0..PAGE / LANES {
+            let weights = rows.map(|row| row.get(page * (PAGE / LANES) + half).unwrap_or(&ZEROS));
+            for (position, values) in (0..LANES).zip(&mut columns) {
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    let weight = L::splat(weights.get(position).copied().unwrap_or(0.0));
+                    *sum = weight.multiply_add(values, *sum);
                 }
             }
         }
-        for (sums, out) in sums.iter().zip(out.chunks_exact_mut(size)) {
-            if let Some(place) = out.as_chunks_mut::<LANES>().0.get_mut(column) {
-                *place = *sums;
-            }
+        for (index, sum) in sums.into_iter().enumerate() {
+            let place = out.as_chunks_mut::<LANES>().0.get_mut(index * (size / LANES) + column);
+            place.into_iter().for_each(|place| sum.store(place));
         }
     }
+}
+
+/// `N` rows of `length` numbers, in lanes.
+#[inline(always)]
+fn part<const N: usize>(numbers: &[f32], length: usize) -> [&[[f32; LANES]]; N] {
+    let mut rows = numbers.chunks_exact(length);
+    array::from_fn(|_| rows.next().map_or(&[][..], |row| row.as_chunks::<LANES>().0))
+}
+
+/// The two lanes of one row of a page.
+#[inline(always)]
+fn halves(row: &[f16; PAGE]) -> [&[f16; LANES]; 2] {
+    const EMPTY: [f16; LANES] = [f16::ZERO; LANES];
+    let mut halves = row.as_chunks::<LANES>().0.iter();
+    array::from_fn(|_| halves.next().unwrap_or(&EMPTY))
 }

@@ -10,13 +10,15 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod isa;
+mod lanes;
 mod loops;
 mod portable;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use isa::{Kernel, Processor, multiply_add};
-pub(crate) use loops::{Gate, Normalise, exponential};
+pub(crate) use lanes::Lanes;
+pub(crate) use loops::{Gate, Normalise, exponential, exponential_of};
 
 use super::{
     architecture::BLOCK,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::kernels::exponential;
+use super::kernels::exponential_of;
 use crate::Sampling;
 
 /// How many candidates are sorted at first when only the likeliest count; four times as many each further time.
@@ -74,7 +74,7 @@ impl Sampler {
     fn random_token(&mut self, scores: &[f32]) -> u32 {
         let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let factor = 1.0 / self.settings.temperature;
-        let weights: Vec<f32> = scores.iter().map(|score| exponential::<false>((score - largest) * factor)).collect();
+        let weights: Vec<f32> = scores.iter().map(|score| exponential_of((score - largest) * factor)).collect();
         let total: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
         let point: f64 = self.random.random();
         let top_k = self.settings.top_k.filter(|k| *k > 0 && *k < weights.len());
@@ -164,7 +164,7 @@ impl LogProbabilities {
     /// Of unchanged scores.
     pub(crate) fn new(scores: &[f32]) -> Self {
         let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let total: f64 = scores.iter().map(|score| f64::from(exponential::<false>(score - largest))).sum();
+        let total: f64 = scores.iter().map(|score| f64::from(exponential_of(score - largest))).sum();
         Self { scores: scores.to_vec(), normaliser: largest + total.ln() as f32 }
     }
 

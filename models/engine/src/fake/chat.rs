@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 
 use super::words::{FakeTokens, hash, ranges};
 use crate::{
-    ChatModel, EngineError, FinishReason, GenerateEvent, GenerateRequest, Generation,
-    ModelIdentity, Prompt, TokenCounter, TokenLogprob,
+    ChatModel, EngineError, FinishReason, GenerateEvent, GenerateRequest, Generation, ModelIdentity, Prompt,
+    TokenCounter, TokenLogprob,
 };
 
 type Answer = dyn Fn(&Prompt, usize) -> Result<String, EngineError> + Send + Sync;
@@ -33,10 +33,7 @@ pub struct FakeChat {
 
 impl fmt::Debug for FakeChat {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("FakeChat")
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
+        formatter.debug_struct("FakeChat").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 
@@ -49,26 +46,12 @@ impl FakeChat {
 
     /// The function sees the prompt and the number of the choice and returns the whole answer, or the error that
     /// `generate` gives.
-    pub fn answering(
-        answer: impl Fn(&Prompt, usize) -> Result<String, EngineError> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn answering(answer: impl Fn(&Prompt, usize) -> Result<String, EngineError> + Send + Sync + 'static) -> Self {
         let name = "fake-chat".to_owned();
         let revision = format!("{:08x}", hash(&name));
-        let identity = ModelIdentity {
-            name,
-            revision,
-            dimensions: 0,
-            context: 8192,
-        };
+        let identity = ModelIdentity { name, revision, dimensions: 0, context: 8192 };
         let (tokens, requests, running) = <_>::default();
-        Self {
-            identity,
-            tokens,
-            answer: Arc::new(answer),
-            pace: None,
-            requests,
-            running,
-        }
+        Self { identity, tokens, answer: Arc::new(answer), pace: None, requests, running }
     }
 
     /// Under another name.
@@ -94,10 +77,7 @@ impl FakeChat {
 
     /// All requests so far, oldest first.
     pub fn requests(&self) -> Vec<GenerateRequest> {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Generations neither finished nor dropped: shows that a dropped stream was cancelled.
@@ -105,11 +85,7 @@ impl FakeChat {
         self.running.load(Ordering::SeqCst)
     }
 
-    fn events(
-        &self,
-        request: &GenerateRequest,
-        prompt_tokens: usize,
-    ) -> Result<Vec<GenerateEvent>, EngineError> {
+    fn events(&self, request: &GenerateRequest, prompt_tokens: usize) -> Result<Vec<GenerateEvent>, EngineError> {
         let mut events = vec![GenerateEvent::Started { prompt_tokens }];
         let room = self.identity.context.saturating_sub(prompt_tokens);
         let limit = request.max_tokens.unwrap_or(room).min(room);
@@ -122,24 +98,11 @@ impl FakeChat {
                 .min()
                 .map_or(&*text, |end| &text[..end]);
             let pieces = pieces(text);
-            let reason = if pieces.len() > limit {
-                FinishReason::Length
-            } else {
-                FinishReason::Stop
-            };
+            let reason = if pieces.len() > limit { FinishReason::Length } else { FinishReason::Stop };
             let completion_tokens = pieces.len().min(limit);
             let logprobs = request.logprobs.is_some();
-            events.extend(
-                pieces
-                    .into_iter()
-                    .take(limit)
-                    .map(|text| delta(choice, text, logprobs)),
-            );
-            events.push(GenerateEvent::Finished {
-                choice,
-                reason,
-                completion_tokens,
-            });
+            events.extend(pieces.into_iter().take(limit).map(|text| delta(choice, text, logprobs)));
+            events.push(GenerateEvent::Finished { choice, reason, completion_tokens });
         }
         Ok(events)
     }
@@ -151,11 +114,7 @@ fn pieces(text: &str) -> Vec<&str> {
     let mut start = 0;
     let mut pieces = Vec::new();
     for (index, end) in ends.iter().enumerate() {
-        let end = if index + 1 == ends.len() {
-            text.len()
-        } else {
-            *end
-        };
+        let end = if index + 1 == ends.len() { text.len() } else { *end };
         pieces.extend(text.get(start..end));
         start = end;
     }
@@ -163,22 +122,9 @@ fn pieces(text: &str) -> Vec<&str> {
 }
 
 fn delta(choice: usize, text: &str, with_logprobs: bool) -> GenerateEvent {
-    let entry = TokenLogprob {
-        token: text.to_owned(),
-        bytes: text.into(),
-        logprob: 0.0,
-        top: Vec::new(),
-    };
-    let logprobs = if with_logprobs {
-        vec![entry]
-    } else {
-        Vec::new()
-    };
-    GenerateEvent::Delta {
-        choice,
-        text: text.to_owned(),
-        logprobs,
-    }
+    let entry = TokenLogprob { token: text.to_owned(), bytes: text.into(), logprob: 0.0, top: Vec::new() };
+    let logprobs = if with_logprobs { vec![entry] } else { Vec::new() };
+    GenerateEvent::Delta { choice, text: text.to_owned(), logprobs }
 }
 
 /// Counts one running generation for as long as it lives.
@@ -209,10 +155,7 @@ impl ChatModel for FakeChat {
 
     fn count_prompt(&self, prompt: &Prompt) -> Result<usize, EngineError> {
         Ok(match prompt {
-            Prompt::Chat(turns) => turns
-                .iter()
-                .map(|turn| self.tokens.count(&turn.content))
-                .sum(),
+            Prompt::Chat(turns) => turns.iter().map(|turn| self.tokens.count(&turn.content)).sum(),
             Prompt::Text(text) => self.tokens.count(text),
             Prompt::Tokens(tokens) => tokens.len(),
         })
@@ -221,10 +164,7 @@ impl ChatModel for FakeChat {
     async fn generate(&self, request: GenerateRequest) -> Result<Generation, EngineError> {
         let tokens = self.count_prompt(&request.prompt)?;
         let limit = self.identity.context;
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(request.clone());
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         if tokens >= limit {
             return Err(EngineError::ContextTooLong { tokens, limit });
         }
@@ -260,11 +200,9 @@ mod tests {
         while let Some(event) = events.next().await {
             match event.unwrap() {
                 GenerateEvent::Delta { text, .. } => all.0.push_str(&text),
-                GenerateEvent::Finished {
-                    reason,
-                    completion_tokens,
-                    ..
-                } => (all.1, all.2) = (reason, completion_tokens),
+                GenerateEvent::Finished { reason, completion_tokens, .. } => {
+                    (all.1, all.2) = (reason, completion_tokens)
+                }
                 GenerateEvent::Started { .. } => {}
             }
         }
@@ -278,32 +216,17 @@ mod tests {
     #[tokio::test]
     async fn it_says_its_text_and_stops() {
         let chat = FakeChat::saying("Hello, 你好 world. ");
-        assert_eq!(
-            texts(&chat, ask("hi")).await,
-            ("Hello, 你好 world. ".to_owned(), FinishReason::Stop, 6)
-        );
+        assert_eq!(texts(&chat, ask("hi")).await, ("Hello, 你好 world. ".to_owned(), FinishReason::Stop, 6));
         assert_eq!(chat.requests().len(), 1);
     }
 
     #[tokio::test]
     async fn stop_strings_and_limits_cut_the_answer() {
         let chat = FakeChat::saying("one two three four");
-        let request = GenerateRequest {
-            stop: vec![" three".to_owned()],
-            ..ask("hi")
-        };
-        assert_eq!(
-            texts(&chat, request).await,
-            ("one two".to_owned(), FinishReason::Stop, 2)
-        );
-        let request = GenerateRequest {
-            max_tokens: Some(3),
-            ..ask("hi")
-        };
-        assert_eq!(
-            texts(&chat, request).await,
-            ("one two three".to_owned(), FinishReason::Length, 3)
-        );
+        let request = GenerateRequest { stop: vec![" three".to_owned()], ..ask("hi") };
+        assert_eq!(texts(&chat, request).await, ("one two".to_owned(), FinishReason::Stop, 2));
+        let request = GenerateRequest { max_tokens: Some(3), ..ask("hi") };
+        assert_eq!(texts(&chat, request).await, ("one two three".to_owned(), FinishReason::Length, 3));
     }
 
     #[tokio::test]
@@ -311,14 +234,8 @@ mod tests {
         let pace = Arc::new(Semaphore::new(1));
         let chat = FakeChat::saying("one two").paced_by(pace);
         let mut events = chat.generate(ask("hi")).await.unwrap();
-        assert!(matches!(
-            events.next().await,
-            Some(Ok(GenerateEvent::Started { prompt_tokens: 1 }))
-        ));
-        assert!(matches!(
-            events.next().await,
-            Some(Ok(GenerateEvent::Delta { .. }))
-        ));
+        assert!(matches!(events.next().await, Some(Ok(GenerateEvent::Started { prompt_tokens: 1 }))));
+        assert!(matches!(events.next().await, Some(Ok(GenerateEvent::Delta { .. }))));
         assert_eq!(chat.running(), 1);
         drop(events);
         assert_eq!(chat.running(), 0);
@@ -328,12 +245,6 @@ mod tests {
     async fn a_prompt_over_the_context_is_refused() {
         let chat = FakeChat::saying("x").context(2);
         let error = chat.generate(ask("one two three")).await.err();
-        assert_eq!(
-            error,
-            Some(EngineError::ContextTooLong {
-                tokens: 3,
-                limit: 2
-            })
-        );
+        assert_eq!(error, Some(EngineError::ContextTooLong { tokens: 3, limit: 2 }));
     }
 }

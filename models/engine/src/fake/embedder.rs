@@ -8,9 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 
 use super::words::{FakeTokens, hash, ranges};
-use crate::{
-    EmbedInput, EmbedRequest, Embedded, Embedder, EngineError, ModelIdentity, TokenCounter,
-};
+use crate::{EmbedInput, EmbedRequest, Embedded, Embedder, EngineError, ModelIdentity, TokenCounter};
 
 /// A bag of hashed words: texts that share words are near, others are nearly orthogonal. Prefixes are ignored.
 #[derive(Debug)]
@@ -30,19 +28,9 @@ impl FakeEmbedder {
     /// With a name of its own, for tests with more than one model.
     pub fn named(name: &str, dimensions: usize) -> Self {
         let revision = format!("{:08x}", hash(name));
-        let identity = ModelIdentity {
-            name: name.to_owned(),
-            revision,
-            dimensions,
-            context: 512,
-        };
+        let identity = ModelIdentity { name: name.to_owned(), revision, dimensions, context: 512 };
         let (tokens, failure, embedded) = <_>::default();
-        Self {
-            identity,
-            tokens,
-            failure,
-            embedded,
-        }
+        Self { identity, tokens, failure, embedded }
     }
 
     /// Every call from now on fails with this error; `None` mends it.
@@ -60,8 +48,7 @@ impl FakeEmbedder {
         for word in words {
             // Two cells per word, one of them signed, keep accidental nearness low.
             for (salt, sign) in [("a", 1.0), ("b", -1.0)] {
-                let cell =
-                    hash(&format!("{word}{salt}")) as usize % self.identity.dimensions.max(1);
+                let cell = hash(&format!("{word}{salt}")) as usize % self.identity.dimensions.max(1);
                 if let Some(value) = vector.get_mut(cell) {
                     *value += sign;
                 }
@@ -87,35 +74,22 @@ impl Embedder for FakeEmbedder {
     }
 
     async fn embed(&self, request: EmbedRequest) -> Result<Embedded, EngineError> {
-        if let Some(error) = self
-            .failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-        {
+        if let Some(error) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Err(error);
         }
-        let mut answer = Embedded {
-            vectors: Vec::new(),
-            tokens: 0,
-            truncated: 0,
-        };
+        let mut answer = Embedded { vectors: Vec::new(), tokens: 0, truncated: 0 };
         for input in request.texts {
             let text = match input {
                 EmbedInput::Text(text) => text,
                 EmbedInput::Tokens(ids) => self.tokens.decode(&ids)?,
             };
-            let mut words: Vec<&str> = ranges(&text)
-                .into_iter()
-                .filter_map(|range| text.get(range))
-                .collect();
+            let mut words: Vec<&str> = ranges(&text).into_iter().filter_map(|range| text.get(range)).collect();
             answer.truncated += usize::from(words.len() > self.identity.context);
             words.truncate(self.identity.context);
             answer.tokens += words.len();
             answer.vectors.push(self.vector(&words));
         }
-        self.embedded
-            .fetch_add(answer.vectors.len(), Ordering::SeqCst);
+        self.embedded.fetch_add(answer.vectors.len(), Ordering::SeqCst);
         Ok(answer)
     }
 }
@@ -129,10 +103,7 @@ mod tests {
     async fn texts_with_shared_words_are_nearer() {
         let embedder = FakeEmbedder::new(64);
         let documents = ["the price is 5".to_owned(), "rain tomorrow".to_owned()];
-        let scores = embedder
-            .relevance("what is the price", &documents, Priority::Interactive)
-            .await
-            .unwrap();
+        let scores = embedder.relevance("what is the price", &documents, Priority::Interactive).await.unwrap();
         assert!(scores[0] > scores[1] + 0.2, "{scores:?}");
         assert_eq!(embedder.embedded(), 3);
     }
@@ -141,11 +112,7 @@ mod tests {
     async fn vectors_have_norm_one_even_without_words() {
         let embedder = FakeEmbedder::new(8);
         let texts = vec!["".into(), "a".into(), "word ".repeat(600).into()];
-        let request = EmbedRequest {
-            texts,
-            purpose: Purpose::Plain,
-            priority: Priority::Bulk,
-        };
+        let request = EmbedRequest { texts, purpose: Purpose::Plain, priority: Priority::Bulk };
         let answer = embedder.embed(request).await.unwrap();
         assert_eq!((answer.tokens, answer.truncated), (513, 1));
         for vector in answer.vectors {
@@ -156,11 +123,7 @@ mod tests {
     #[tokio::test]
     async fn a_set_failure_is_answered_until_it_is_mended() {
         let embedder = FakeEmbedder::new(8);
-        let request = || EmbedRequest {
-            texts: vec!["a".into()],
-            purpose: Purpose::Plain,
-            priority: Priority::Bulk,
-        };
+        let request = || EmbedRequest { texts: vec!["a".into()], purpose: Purpose::Plain, priority: Priority::Bulk };
         embedder.fail_with(Some(EngineError::Stopped));
         assert_eq!(embedder.embed(request()).await, Err(EngineError::Stopped));
         embedder.fail_with(None);

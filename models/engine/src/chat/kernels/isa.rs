@@ -1,6 +1,6 @@
 //! Which instructions this processor has, and the one door through which code compiled for them is entered.
 
-use super::{Block, portable};
+use super::{Block, Lanes, lanes, portable};
 use crate::chat::packed::{LANES, Tile};
 
 /// A loop written once and compiled for each instruction set.
@@ -8,16 +8,16 @@ pub(crate) trait Kernel {
     /// What the loop gives back.
     type Out;
 
-    /// The loop. `FUSED` says that [`multiply_add`] is one instruction. Must be `#[inline(always)]`, or it is
-    /// compiled for the least processor only.
-    fn run<const FUSED: bool>(self) -> Self::Out;
+    /// The loop, over lanes of the instruction set. Must be `#[inline(always)]` with all it calls, or it is compiled
+    /// for the least processor only.
+    fn run<L: Lanes>(self) -> Self::Out;
 }
 
 /// `a * b + c`, in one instruction where there is one; the library function that would replace it is far slower
 /// than two instructions.
 #[inline(always)]
-pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
+pub(crate) fn multiply_add<L: Lanes>(a: f32, b: f32, c: f32) -> f32 {
+    if L::FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// The instruction set that is used.
@@ -62,7 +62,7 @@ impl Processor {
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Out {
         match self {
-            Self::Portable => kernel.run::<false>(),
+            Self::Portable => kernel.run::<lanes::Plain>(),
             // SAFETY: values other than `Portable` come from `detect`, or from tests that asked `usable`.
             Self::Avx2 => unsafe { run_avx2(kernel) },
             // SAFETY: as above.
@@ -93,7 +93,7 @@ impl Processor {
     /// Runs a loop.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Out {
-        kernel.run::<false>()
+        kernel.run::<lanes::Plain>()
     }
 
     /// Multiplies a tile with one group of tokens; `out` has one entry per token.
@@ -106,11 +106,11 @@ impl Processor {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn run_avx2<K: Kernel>(kernel: K) -> K::Out {
-    kernel.run::<true>()
+    kernel.run::<lanes::Avx2>()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
-    kernel.run::<true>()
+    kernel.run::<lanes::Avx512>()
 }

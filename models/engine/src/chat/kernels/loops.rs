@@ -1,6 +1,6 @@
 //! The loops around the products: rounding, normalising, the gate of the feed-forward part, the exponential.
 
-use super::{Block, GROUP, Kernel, multiply_add};
+use super::{Block, GROUP, Kernel, Lanes, lanes::Plain, multiply_add};
 use crate::chat::{architecture::BLOCK, packed::LANES};
 
 /// Rounds the row of one token into its slot of each block.
@@ -14,42 +14,31 @@ impl Kernel for Round<'_> {
     type Out = ();
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    fn run<L: Lanes>(self) {
         for (numbers, block) in self.row.as_chunks::<BLOCK>().0.iter().zip(self.blocks) {
+            let zero = L::splat(0.0);
+            let parts = numbers.as_chunks::<LANES>().0.iter().map(L::load);
             let mut largest = [0.0f32; LANES];
-            for part in numbers.as_chunks::<LANES>().0 {
-                for (largest, number) in largest.iter_mut().zip(part) {
-                    *largest = largest.max(number.abs());
-                }
-            }
-            let largest = largest.into_iter().fold(0.0f32, f32::max);
-            let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-            let steps = numbers.map(|number| step(number * inverse));
-            let total: i32 = steps.iter().map(|step| i32::from(*step)).sum();
-            let scale = largest / 127.0;
+            parts.clone().fold(zero, L::larger).store(&mut largest);
+            let largest = largest.into_iter().fold(0.0f32, |most, number| if number > most { number } else { most });
+            let inverse = L::splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
             let Block { words, scales, sums, offsets } = block;
-            if let (Some(words), Some(slot), Some(sum), Some(offset)) = (
-                words.get_mut(self.slot),
-                scales.get_mut(self.slot),
-                sums.get_mut(self.slot),
-                offsets.get_mut(self.slot),
-            ) {
-                *slot = scale;
-                *sum = scale * total as f32;
-                *offset = -128 * total;
-                for (word, steps) in words.iter_mut().zip(steps.as_chunks::<4>().0) {
+            let place = words.get_mut(self.slot).zip(scales.get_mut(self.slot));
+            let rest = sums.get_mut(self.slot).zip(offsets.get_mut(self.slot));
+            let Some(((words, scale), (sum, offset))) = place.zip(rest) else { continue };
+            let mut total = 0i32;
+            for (words, part) in words.as_chunks_mut::<{ LANES / 4 }>().0.iter_mut().zip(parts) {
+                let bytes = part.multiply_add(inverse, zero).bytes();
+                total += bytes.iter().map(|step| i32::from(*step)).sum::<i32>();
+                for (word, steps) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
                     *word = i32::from_le_bytes(steps.map(|step| step as u8));
                 }
             }
+            *scale = largest / 127.0;
+            *sum = *scale * total as f32;
+            *offset = -128 * total;
         }
     }
-}
-
-/// Rounds a number within ±127 to the nearest integer. Adding 1.5 × 2^23 leaves the integer in the low bits, which
-/// the compiler turns into vector code where it cannot for a saturating cast.
-#[inline(always)]
-fn step(number: f32) -> i8 {
-    (number + SHIFT).to_bits() as i8
 }
 
 /// 1.5 × 2^23: above it a 32-bit float has no fraction bits left.
@@ -67,11 +56,11 @@ impl Kernel for Normalise<'_> {
     type Out = ();
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    fn run<L: Lanes>(self) {
         let mut squares = [0.0f32; LANES];
         for part in self.row.as_chunks::<LANES>().0 {
             for (square, number) in squares.iter_mut().zip(part) {
-                *square = multiply_add::<FUSED>(*number, *number, *square);
+                *square = multiply_add::<L>(*number, *number, *square);
             }
         }
         let mean = squares.iter().sum::<f32>() / self.row.len() as f32;
@@ -92,28 +81,34 @@ impl Kernel for Gate<'_> {
     type Out = ();
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    fn run<L: Lanes>(self) {
         for (gate, up) in self.gate.iter_mut().zip(self.up) {
-            *gate = *gate * up / (1.0 + exponential::<FUSED>(-*gate));
+            *gate = *gate * up / (1.0 + exponential::<L>(-*gate));
         }
     }
+}
+
+/// [`exponential`] outside a kernel.
+#[inline]
+pub(crate) fn exponential_of(number: f32) -> f32 {
+    exponential::<Plain>(number)
 }
 
 /// The exponential function, to 2 units in the last place between -87 and 88 and clamped outside: a polynomial
 /// that compiles to vector code, where the library function is a call per number. The polynomial is the minimax
 /// one of degree 5 for `(e^r - 1 - r) / r²` on ±ln(2)/2 known from Cephes' expf.
 #[inline(always)]
-pub(crate) fn exponential<const FUSED: bool>(number: f32) -> f32 {
+pub(crate) fn exponential<L: Lanes>(number: f32) -> f32 {
     let number = number.clamp(-87.0, 88.0);
-    let shifted = multiply_add::<FUSED>(number, std::f32::consts::LOG2_E, SHIFT);
+    let shifted = multiply_add::<L>(number, std::f32::consts::LOG2_E, SHIFT);
     let whole = shifted - SHIFT;
-    let rest = multiply_add::<FUSED>(whole, -0.693_359_4, number);
-    let rest = multiply_add::<FUSED>(whole, 2.121_944_4e-4, rest);
+    let rest = multiply_add::<L>(whole, -0.693_359_4, number);
+    let rest = multiply_add::<L>(whole, 2.121_944_4e-4, rest);
     let mut sum = 1.987_569_1e-4;
     for factor in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5] {
-        sum = multiply_add::<FUSED>(sum, rest, factor);
+        sum = multiply_add::<L>(sum, rest, factor);
     }
-    let fraction = multiply_add::<FUSED>(sum, rest * rest, rest + 1.0);
+    let fraction = multiply_add::<L>(sum, rest * rest, rest + 1.0);
     fraction * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 

