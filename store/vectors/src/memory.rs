@@ -12,7 +12,7 @@ use crate::analyzer::question_words;
 use crate::passage::check_vector;
 use crate::{
     DenseQuery, Filter, Hit, LexicalQuery, Passage, Point, Selector, SpaceId, SpaceSpec, VectorStore, VectorsError,
-    words,
+    bm25,
 };
 
 /// A vector store in memory: exact search, gone at the end of the process.
@@ -52,7 +52,7 @@ impl Space {
         let score = |words: &[String], asked: &String| {
             let holding = documents.iter().filter(|(_, other)| other.contains(asked)).count() as f32;
             let times = words.iter().filter(|word| *word == asked).count() as f32;
-            let rarity = (1.0 + (documents.len() as f32 - holding + 0.5) / (holding + 0.5)).ln();
+            let rarity = ((documents.len() as f32 - holding + 0.5) / (holding + 0.5)).ln_1p();
             rarity * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length(words) / average.max(1.0)))
         };
         let asked = question_words(&query.text);

@@ -1,8 +1,6 @@
 //! Numbers of clauses and of documents. People search for them to the letter and write them in more than one way, so each
 //! becomes one term in one form.
 
-use super::{Kind, kind};
-
 /// What a clause number counts.
 const UNITS: &str = "条章节款项编篇部卷册页期届次批类级号";
 /// Opens and closes the year in a document's number; NFKC has made the full-width ones of some into these.
@@ -110,6 +108,7 @@ fn value(c: char) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyzer::{Kind, kind};
 
     fn number(text: &str) -> Option<(u64, usize)> {
         read_number(&text.chars().collect::<Vec<_>>())

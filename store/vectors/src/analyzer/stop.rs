@@ -9,7 +9,7 @@ pub(crate) fn is_stop(term: &str) -> bool {
 }
 
 /// English articles, pronouns, prepositions, auxiliaries and question words, as stems, in order.
-const ENGLISH: [&str; 86] = [
+const ENGLISH: &[&str] = &[
     "a", "about", "all", "am", "an", "and", "ani", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
     "do", "doe", "doesnt", "dont", "for", "from", "get", "had", "has", "have", "he", "her", "his", "how", "i", "if",
     "im", "in", "into", "is", "isnt", "it", "me", "my", "no", "not", "of", "on", "or", "our", "pleas", "she", "should",
@@ -19,7 +19,7 @@ const ENGLISH: [&str; 86] = [
 ];
 
 /// Chinese particles, pronouns, auxiliaries and question words.
-const CHINESE: [&str; 60] = [
+const CHINESE: &[&str] = &[
     "的",
     "了",
     "是",

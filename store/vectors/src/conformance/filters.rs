@@ -76,7 +76,11 @@ pub(super) async fn run(place: Place<'_>) -> Result<(), VectorsError> {
     place.anew().await?;
     place.upsert(points()).await?;
     for (filter, expected) in cases() {
-        let meant: Vec<u128> = (0..).zip(points()).filter(|(_, point)| filter.matches(&point.passage.attributes)).map(|(n, _)| n).collect();
+        let meant: Vec<u128> = (0..)
+            .zip(points())
+            .filter(|(_, point)| filter.matches(&point.passage.attributes))
+            .map(|(n, _)| n)
+            .collect();
         assert_eq!(meant, expected, "the definition itself, of {filter:?}");
         check(place, &filter, expected, 100).await?;
     }

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams,
-    EdgeVectorParams, FieldIndexOperations, Filter as EngineFilter, HnswIndexConfig, JsonPath, Modifier, NamedQuery,
-    NamedVectors, OperationResult, PayloadFieldSchema, PayloadSchemaType, PointId, PointInsertOperations,
-    PointOperations, PointStruct, PointStructPersisted, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery,
-    ScrollRequest, SearchParams, UpdateOperation, Vector, VectorInternal, Vectors, WalOptions, WithPayloadInterface,
-    WithVector,
+    EdgeVectorParams, FieldIndexOperations, HnswIndexConfig, JsonPath, Modifier, NamedQuery, NamedVectors,
+    OperationResult, PayloadFieldSchema, PayloadSchemaType, PointId, PointInsertOperations, PointOperations,
+    PointStruct, PointStructPersisted, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery, ScrollRequest, SearchParams,
+    UpdateOperation, Vector, VectorInternal, Vectors, WalOptions, WithPayloadInterface, WithVector,
 };
 use uuid::Uuid;
 
@@ -249,7 +248,7 @@ fn stored(point: &Point) -> Result<PointStructPersisted, VectorsError> {
     let vectors = NamedVectors::default()
         .add_vector(DENSE, point.dense.clone())
         .add_vector(WORDS, sparse(bm25::document(&point.passage))?);
-    Ok(PointStruct::new(point.id, vectors, payload::of_passage(&point.passage)?).into())
+    Ok(PointStruct::new(PointId::Uuid(point.id), vectors, payload::of_passage(&point.passage)?).into())
 }
 
 fn sparse(terms: Terms) -> Result<Vector, VectorsError> {

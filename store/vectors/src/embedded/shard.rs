@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::spaces::Root;
 use super::disk::{self, failed};
 use super::engine::Engine;
 use super::journal::Journal;
 use super::operation::Operation;
 use super::payload;
+use super::spaces::Root;
 use crate::{Point, VectorsError};
 
 /// The engine flushes when the journal has grown to this; opening a space after a crash applies at most so much again.
@@ -36,6 +36,8 @@ pub(super) struct Shard {
     logged: AtomicU64,
     /// Set while the engine makes new segments: it must not be asked to flush then.
     optimizing: AtomicBool,
+    /// Set when a write failed half-way: the space must be opened anew before the next.
+    broken: AtomicBool,
     root: Arc<Root>,
 }
 
@@ -43,8 +45,6 @@ pub(super) struct Shard {
 struct Writer {
     journal: Journal,
     numbers: BTreeSet<String>,
-    /// A write failed half-way: the space must be opened anew before the next.
-    broken: bool,
 }
 
 impl Shard {
@@ -72,7 +72,7 @@ impl Shard {
     fn with(engine: Engine, folder: &Path, dimensions: usize, root: &Arc<Root>) -> Result<Self, VectorsError> {
         let (journal, operations) =
             Journal::open(&folder.join("journal")).map_err(|error| failed("read a journal", error))?;
-        let mut writer = Writer { journal, numbers: BTreeSet::new(), broken: false };
+        let mut writer = Writer { journal, numbers: BTreeSet::new() };
         for operation in &operations {
             apply(&engine, &mut writer.numbers, operation)?;
         }
@@ -83,6 +83,7 @@ impl Shard {
             unoptimized: AtomicU64::new((engine.about()? * dimensions * size_of::<f32>()) as u64),
             logged: AtomicU64::new(0),
             optimizing: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             engine,
             root: root.clone(),
         };
@@ -98,7 +99,7 @@ impl Shard {
     /// Writes an operation; it is durable and seen when this returns.
     pub(super) fn write(&self, operation: &Operation) -> Result<(), VectorsError> {
         let mut writer = self.writer();
-        if writer.broken {
+        if self.broken.load(Ordering::Relaxed) {
             return Err(VectorsError::store("wrote", "an earlier write failed; the space is being opened anew"));
         }
         let before = writer.journal.bytes();
@@ -107,7 +108,7 @@ impl Shard {
         writer.journal.append(operation).map_err(|error| failed("wrote a journal", error))?;
         if let Err(error) = apply(&self.engine, &mut writer.numbers, operation) {
             // Never acknowledged, so forgotten: an operation that the engine refuses must not bar the space for ever.
-            writer.broken = true;
+            self.broken.store(true, Ordering::Relaxed);
             writer.journal.cut(before).map_err(|error| failed("wrote a journal", error))?;
             return Err(error);
         }
@@ -128,7 +129,7 @@ impl Shard {
 
     /// Whether the space should be closed and opened anew.
     pub(super) fn wants_renewing(&self) -> bool {
-        self.writer().broken || self.logged.load(Ordering::Relaxed) > RENEW_AFTER_BYTES
+        self.broken.load(Ordering::Relaxed) || self.logged.load(Ordering::Relaxed) > RENEW_AFTER_BYTES
     }
 
     /// Lets the engine index what is new. Long; reads and writes go on meanwhile.
@@ -151,7 +152,8 @@ impl Shard {
 
     /// Flushes the engine and empties the journal.
     fn checkpoint(&self, writer: &mut Writer) -> Result<(), VectorsError> {
-        if self.optimizing.load(Ordering::Relaxed) || writer.broken || writer.journal.bytes() == 0 {
+        let unfit = self.optimizing.load(Ordering::Relaxed) || self.broken.load(Ordering::Relaxed);
+        if unfit || writer.journal.bytes() == 0 {
             return Ok(());
         }
         self.engine.flush()?;

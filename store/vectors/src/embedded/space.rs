@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::spaces::Root;
 use super::disk::{self, failed};
 use super::shard::Shard;
+use super::spaces::Root;
 use crate::{SpaceSpec, VectorsError};
 
 /// A space, open or closed, there or not.

@@ -93,7 +93,8 @@ impl Spaces {
     /// Whether the folder can be written to.
     pub(super) fn check(&self) -> Result<(), VectorsError> {
         disk::ensure_room(&self.folder, 0)?;
-        disk::write_whole(&self.folder.join(".check"), b"").map_err(|error| failed("looked whether it can write", error))
+        disk::write_whole(&self.folder.join(".check"), b"")
+            .map_err(|error| failed("looked whether it can write", error))
     }
 
     pub(super) fn indexer(&self) -> &Indexer {
