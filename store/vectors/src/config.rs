@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Embedded, EmbeddedConfig, MemoryVectors, VectorStore, VectorsError, analyzer};
 
 /// Which vector store holds the passages.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum VectorsConfig {
     /// Qdrant's engine in this process.

@@ -102,6 +102,6 @@ async fn list(
     caller.must(Scope::VectorStores)?;
     let (window, wanted) = (page(&query, USUAL, MOST)?, query.filter.map(files::status));
     let rows = app.ledger.batch_documents(&caller.tenant, &id, &batch, &window, wanted).await?;
-    let files = rows.data.iter().map(shape::file).collect();
+    let files = rows.data.iter().map(|row| shape::file(&app, row)).collect();
     Ok(Json(ListPage::new(files, rows.has_more, |file: &VectorStoreFile| &file.id)))
 }

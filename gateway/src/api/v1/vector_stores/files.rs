@@ -75,7 +75,7 @@ async fn create(
     let attaching = Attaching { file: file_id, attributes, chunking: chunking_strategy, batch: None };
     let row = attach(&app, &caller, &id, attaching).await?;
     app.audit.record(&caller, Deed::new("vector_store.attach", format!("{id}/{}", row.file))).await;
-    Ok(Json(shape::file(&row)))
+    Ok(Json(shape::file(&app, &row)))
 }
 
 /// The files of a knowledge base, newest first.
@@ -90,7 +90,7 @@ async fn list(
     caller.must(Scope::VectorStores)?;
     let wanted = query.filter.map(status);
     let rows = app.ledger.documents(&caller.tenant, &id, &page(&query, USUAL, MOST)?, wanted).await?;
-    let files = rows.data.iter().map(shape::file).collect();
+    let files = rows.data.iter().map(|row| shape::file(&app, row)).collect();
     Ok(Json(ListPage::new(files, rows.has_more, |file: &VectorStoreFile| &file.id)))
 }
 
@@ -113,7 +113,7 @@ async fn fetch(
 ) -> Result<Json<VectorStoreFile>, ApiError> {
     caller.must(Scope::VectorStores)?;
     let row = app.ledger.document(&caller.tenant, &id, &file).await?;
-    Ok(Json(shape::file(&row)))
+    Ok(Json(shape::file(&app, &row)))
 }
 
 /// Replace the attributes that filters see.
@@ -129,7 +129,7 @@ async fn update(
     let row = attributes::row(body.value.attributes.as_ref())?;
     let row = app.ledger.update_attributes(&caller.tenant, &id, &file, row, unix_now()).await?;
     app.audit.record(&caller, Deed::new("vector_store.update_file", format!("{id}/{file}"))).await;
-    Ok(Json(shape::file(&row)))
+    Ok(Json(shape::file(&app, &row)))
 }
 
 /// Take a file out of a knowledge base; no answer sees it any more, its passages are removed in the background.

@@ -50,7 +50,7 @@ fn on_wire(counts: &FileCounts) -> wire::FileCounts {
 }
 
 /// A file in a knowledge base.
-pub(super) fn file(row: &DocumentRow) -> VectorStoreFile {
+pub(super) fn file(app: &App, row: &DocumentRow) -> VectorStoreFile {
     let attributes = serde_json::from_value(row.attributes.clone()).ok().flatten();
     let chunking = serde_json::from_value(row.chunking.clone()).ok();
     VectorStoreFile {
@@ -61,10 +61,18 @@ pub(super) fn file(row: &DocumentRow) -> VectorStoreFile {
         last_error: last_error(row),
         usage_bytes: row.usage_bytes.unsigned_abs(),
         attributes: Some(attributes.unwrap_or_default()),
-        chunking_strategy: Some(chunking.unwrap_or(ChunkingStrategy::Other)),
+        chunking_strategy: Some(chunking.unwrap_or_else(|| auto(app))),
         progress: (row.status == DocumentStatus::InProgress)
             .then(|| Progress { percent: u8::try_from(row.percent).unwrap_or(0), stage: row.stage.clone() }),
     }
+}
+
+/// What `auto` means here, told in the sizes that it stands for, as OpenAI does.
+fn auto(app: &App) -> ChunkingStrategy {
+    let sizes = &app.config.corpus.chunking;
+    let tokens = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let (max_chunk_size_tokens, chunk_overlap_tokens) = (tokens(sizes.tokens), tokens(sizes.overlap));
+    ChunkingStrategy::Static { sizes: StaticChunking { max_chunk_size_tokens, chunk_overlap_tokens } }
 }
 
 fn status(status: DocumentStatus) -> FileStatus {
