@@ -60,7 +60,9 @@ mod tests {
 
     /// The engine's own BM25, told to leave words as they are.
     fn engine() -> EdgeBm25 {
-        let config = serde_json::json!({"tokenizer": "whitespace", "language": "none", "avg_len": AVERAGE_TERMS});
+        let config = serde_json::json!({
+            "tokenizer": "whitespace", "language": "chinese", "stopwords": {"custom": []}, "avg_len": AVERAGE_TERMS,
+        });
         EdgeBm25::new(serde_json::from_value::<EdgeBm25Config>(config).unwrap()).unwrap()
     }
 

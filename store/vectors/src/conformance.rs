@@ -89,9 +89,15 @@ fn passage(n: u32, text: &str) -> Passage {
         end: u64::from(n) * 10 + 9,
         heading: Vec::new(),
         filename: format!("名字 {n}.pdf"),
-        text: format!("{text} number{n}x"),
+        text: format!("{text} {}", name(n)),
         attributes: Attributes::new(),
     }
+}
+
+/// A word of its own for every number, which no analyzer takes apart.
+fn name(n: u32) -> String {
+    let letter = |digit: char| digit.to_digit(10).and_then(|digit| "bcfghjklmp".chars().nth(digit as usize));
+    std::iter::once('z').chain(n.to_string().chars().filter_map(letter)).collect()
 }
 
 /// A vector that is nearest to itself among those of other numbers.
@@ -204,7 +210,7 @@ async fn points_come_back_and_are_replaced(place: Place<'_>) -> Result<(), Vecto
     assert_eq!(place.count().await?, 20);
     assert_eq!(ids(&place.dense(300, 1).await?), [6]);
     assert_eq!(ids(&place.lexical("second").await?), [6]);
-    assert!(place.lexical("number6x").await?.is_empty(), "the old words are gone");
+    assert!(place.lexical(&name(6)).await?.is_empty(), "the old words are gone");
     let wordless = Point { passage: Passage { text: "…".to_owned(), ..passage(300, "") }, ..point(6, "") };
     place.upsert(vec![wordless]).await?;
     assert!(place.lexical("second").await?.is_empty(), "and stay gone without new ones");
@@ -259,7 +265,7 @@ async fn writers_and_readers_at_once(place: Place<'_>) -> Result<(), VectorsErro
         // What is acknowledged is seen.
         let id = Uuid::from_u128((batch * 10).into());
         assert_eq!(place.store.get(place.tenant, place.space, &[id]).await?.len(), 1);
-        let found = place.lexical(&format!("number{}x", batch * 10)).await?;
+        let found = place.lexical(&name(batch * 10)).await?;
         assert_eq!(ids(&found), [id.as_u128()]);
         Ok::<_, VectorsError>(())
     };

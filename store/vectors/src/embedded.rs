@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kubemate_identity::TenantId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::operation::Operation;
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How much the embedded store keeps open.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmbeddedConfig {
     /// Most spaces kept open while nobody uses them; the least recently used is closed. Opening a small one takes a few

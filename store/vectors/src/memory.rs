@@ -77,6 +77,9 @@ impl VectorStore for MemoryVectors {
     }
 
     async fn upsert(&self, tenant: &TenantId, space: &SpaceId, points: Vec<Point>) -> Result<(), VectorsError> {
+        if points.is_empty() {
+            return Ok(());
+        }
         let mut spaces = self.lock();
         let held = spaces.get_mut(&(tenant.clone(), space.clone())).ok_or(VectorsError::NoSpace)?;
         for point in &points {

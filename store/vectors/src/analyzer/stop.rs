@@ -5,10 +5,10 @@
 /// Passages keep all their terms: what is left out can change without indexing again. Frequent words score low by
 /// themselves in large collections; in a small one `what` or `如何` can be rare, and then finds what happens to hold it.
 pub(crate) fn is_stop(term: &str) -> bool {
-    ENGLISH.binary_search(&term).is_ok() || CHINESE.contains(&term)
+    ENGLISH.contains(&term) || CHINESE.contains(&term)
 }
 
-/// English articles, pronouns, prepositions, auxiliaries and question words, as stems, in order.
+/// English articles, pronouns, prepositions, auxiliaries and question words, as stems.
 const ENGLISH: &[&str] = &[
     "a", "about", "all", "am", "an", "and", "ani", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
     "do", "doe", "doesnt", "dont", "for", "from", "get", "had", "has", "have", "he", "her", "his", "how", "i", "if",
@@ -87,9 +87,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn english_is_in_order_and_holds_stems() {
-        assert!(ENGLISH.is_sorted());
-        for word in ["why", "does", "please", "any", "the", "was", "this", "has", "us"] {
+    fn english_is_listed_by_stems() {
+        for word in ["why", "does", "please", "any", "the", "was", "this", "has", "us", "doesn't"] {
             let terms = crate::words(word);
             assert!(terms.iter().all(|term| is_stop(term)), "{word} gives {terms:?}");
         }
