@@ -12,8 +12,22 @@ use serde_json::{Value, json};
 
 /// Common words, each one token in both vocabularies, so that a text of `n` words has `n + 2` tokens.
 const WORDS: [&str; 16] = [
-    "the", "time", "people", "government", "school", "company", "water", "music", "history", "house", "city", "world",
-    "question", "family", "money", "story",
+    "the",
+    "time",
+    "people",
+    "government",
+    "school",
+    "company",
+    "water",
+    "music",
+    "history",
+    "house",
+    "city",
+    "world",
+    "question",
+    "family",
+    "money",
+    "story",
 ];
 /// Texts of a run, and how many go into one request.
 const TEXTS: usize = 128;

@@ -167,7 +167,10 @@ impl Shared {
                 Ok(results) => {
                     batch.iter().zip(results).for_each(|(item, result)| item.job.deliver(item.index, result))
                 }
-                Err(_) => batch.iter().for_each(|item| item.job.fail()),
+                Err(_) => {
+                    let failed = EngineError::Inference("a worker failed".to_owned());
+                    batch.iter().for_each(|item| item.job.fail(failed.clone()));
+                }
             }
         }
     }
@@ -223,9 +226,9 @@ impl Job {
         }
     }
 
-    fn fail(&self) {
+    fn fail(&self, error: EngineError) {
         if let Some(answer) = self.lock().answer.take() {
-            answer.send(Err(EngineError::Inference("a worker failed".to_owned()))).ok();
+            answer.send(Err(error)).ok();
         }
     }
 }

@@ -10,12 +10,13 @@ pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// Adding this to a small float leaves its rounded value in the lowest bits: 1.5 * 2^23.
 pub(super) const ROUND: f32 = 12_582_912.0;
 
-/// e^x for x ≤ 0 (and up to 80), relative error below 3e-7; what is below e^-87 is e^-87.
+/// e^x for x ≤ 0 (and up to 80), relative error below 3e-7; what is below e^-86.5 is e^-86.5.
 ///
 /// Range reduction by powers of two, then the polynomial of degree 6 from the Cephes library (`expf`).
 #[inline(always)]
 pub(super) fn exponential<const FUSED: bool>(x: f32) -> f32 {
-    let x = x.max(-87.0);
+    // Below this the result would not be a normal number.
+    let x = x.max(-86.5);
     let shifted = multiply_add::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = multiply_add::<FUSED>(n, -0.693_359_4, x);
@@ -51,14 +52,14 @@ mod tests {
 
     #[test]
     fn the_exponential_is_exact_to_a_few_units() {
-        for step in 0..=87_000 {
+        for step in 0..86_500 {
             let x = step as f32 * -0.001;
             let exact = f64::from(x).exp();
             for ours in [exponential::<false>(x), exponential::<true>(x)] {
                 assert!((f64::from(ours) / exact - 1.0).abs() < 3e-7, "{x}: {ours} {exact}");
             }
         }
-        assert!(exponential::<true>(-1e30) < 1e-37);
+        assert!(exponential::<true>(-1e30) < 1e-36);
     }
 
     /// Reference values of x/2 (1 + erf(x/√2)), from Python's `math.erf`.

@@ -137,11 +137,12 @@ impl Queue {
         }
     }
 
-    /// Drops everything that waits, and takes nothing more.
+    /// Answers everything that waits with `Stopped`, and takes nothing more.
     pub(super) fn stop(&mut self) {
         self.stopped = true;
-        self.interactive.clear();
-        self.bulk.clear();
+        for item in self.interactive.drain(..).chain(self.bulk.drain(..)) {
+            item.job.fail(EngineError::Stopped);
+        }
         self.waiting = 0;
     }
 }

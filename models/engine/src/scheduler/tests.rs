@@ -118,7 +118,10 @@ async fn a_full_queue_says_when_to_come_back() {
     bench.go(3);
     assert!(running.await.is_ok() && waiting.await.is_ok());
     bench.go(5);
-    assert!(bench.run(&[&[4_u32; 10][..]; 5], Priority::Bulk).await.is_ok(), "alone, a request may be larger than the queue");
+    assert!(
+        bench.run(&[&[4_u32; 10][..]; 5], Priority::Bulk).await.is_ok(),
+        "alone, a request may be larger than the queue"
+    );
 }
 
 #[tokio::test]

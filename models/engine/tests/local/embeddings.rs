@@ -33,7 +33,8 @@ impl Case {
 }
 
 fn cases(model: &str) -> Vec<Case> {
-    let json = if model == E5 { include_str!("../reference/e5.json") } else { include_str!("../reference/minilm.json") };
+    let json =
+        if model == E5 { include_str!("../reference/e5.json") } else { include_str!("../reference/minilm.json") };
     serde_json::from_str(json).unwrap()
 }
 

