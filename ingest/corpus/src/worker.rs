@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use kubemate_ledger::{JobKind, JobRow, JobState, LedgerError};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, instrument, warn};
 
@@ -22,17 +21,21 @@ impl Corpus {
     ///
     /// After `stop` running jobs end at their next step and are handed back untried; nothing is lost when the future is
     /// dropped instead, only the leases have to run out then.
+    ///
+    /// Each job is a task of its own: a job that is not polled while this loop waits for the ledger could hold the very
+    /// connection that the loop waits for.
     pub async fn worker(&self, stop: CancellationToken) {
         self.sweep_or_warn().await;
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
         let mut enqueued = self.parts.ledger.watch_jobs();
-        let mut running = FuturesUnordered::new();
+        let mut running = JoinSet::new();
         let mut tidied = Instant::now();
         loop {
             enqueued.mark_unchanged();
             while running.len() < self.config().worker.jobs_at_once.max(1) && !stop.is_cancelled() {
                 let Some(job) = self.lease(&name).await else { break };
-                running.push(self.carry_out(job, &stop));
+                let (corpus, stop) = (self.clone(), stop.clone());
+                running.spawn(async move { corpus.carry_out(job, &stop).await });
             }
             if stop.is_cancelled() && running.is_empty() {
                 return;
@@ -42,7 +45,7 @@ impl Corpus {
                 tidied = Instant::now();
             }
             tokio::select! {
-                Some(()) = running.next(), if !running.is_empty() => {}
+                Some(ended) = running.join_next(), if !running.is_empty() => note_panic(ended),
                 _ = enqueued.changed(), if !stop.is_cancelled() => {}
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
                 () = tokio::time::sleep(self.config().worker.poll) => {}
@@ -185,6 +188,13 @@ impl Corpus {
 
     fn lease_ms(&self) -> i64 {
         i64::try_from(self.config().worker.lease.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A job that panicked keeps its lease until that runs out, and is then tried again.
+fn note_panic(ended: Result<(), JoinError>) {
+    if let Err(cause) = ended {
+        error!(error.cause = %cause, "a job panicked");
     }
 }
 
