@@ -127,7 +127,7 @@ pub(crate) struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
+        Self { level: "info,sea_orm_migration=warn,qdrant_edge=error".to_owned(), format: LogFormat::Auto }
     }
 }
 

@@ -141,7 +141,6 @@ async fn update(
         name: asked.name.map(Option::unwrap_or_default),
         expires_after: asked.expires_after.map(|after| after.as_ref().map(expiry).transpose()).transpose()?,
         metadata: asked.metadata.map(|pairs| metadata(pairs.as_ref())).transpose()?,
-        ..StoreUpdate::default()
     };
     let row = app.ledger.update_store(&caller.tenant, &id, change, unix_now()).await?;
     app.audit.record(&caller, Deed::new("vector_store.update", id)).await;
