@@ -6,12 +6,10 @@ use std::str::FromStr;
 
 use kubemate_identity::TenantId;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Select, sea_query::Expr,
 };
-use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use self::hash::{canonical, hash};
 use crate::{
     Json, Ledger, LedgerError, Order, Page, PageOf,
     entity::{
@@ -19,6 +17,13 @@ use crate::{
         audit_mark,
     },
 };
+
+mod hash;
+mod trim;
+mod verify;
+
+pub use trim::{DEFAULT_AUDIT_RETENTION_DAYS, LEAST_AUDIT_RETENTION_DAYS};
+pub use verify::AuditReport;
 
 /// Rows read at once while verifying, and written by one INSERT: 9 columns each, and SQLite takes at most
 /// 32,766 bound values in a statement.
@@ -98,17 +103,6 @@ pub struct AuditHead {
     pub hash: String,
 }
 
-/// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditReport {
-    /// How many rows fit, from the oldest kept one on.
-    pub rows: u64,
-    /// The first position where the chain does not hold. `None`: it holds.
-    pub broken_at: Option<i64>,
-    /// The newest row when the verification began.
-    pub head: AuditHead,
-}
-
 impl Ledger {
     /// Appends one event.
     ///
@@ -169,92 +163,6 @@ impl Ledger {
         let rows = rows.into_iter().map(AuditRow::try_from).collect::<Result<Vec<_>, _>>()?;
         Ok(PageOf::cut(rows, page, |row| row.seq.to_string()))
     }
-
-    /// Walks the whole chain. Finds any changed bit, missing, added or moved row, and a wrong end.
-    ///
-    /// # Errors
-    /// [`LedgerError::Store`] when the rows cannot be read at all.
-    pub async fn verify_audit(&self) -> Result<AuditReport, LedgerError> {
-        loop {
-            let base = mark(self.read(), BASE).await?;
-            let report = self.walk(&base).await?;
-            // Trimming in the meantime took rows away from under the walk: walk again.
-            if mark(self.read(), BASE).await? == base {
-                return Ok(report);
-            }
-        }
-    }
-
-    async fn walk(&self, base: &AuditHead) -> Result<AuditReport, LedgerError> {
-        let newest: Option<i64> = Entity::find()
-            .select_only()
-            .column_as(Column::Seq.max(), "newest")
-            .into_tuple::<Option<i64>>()
-            .one(self.read())
-            .await?
-            .flatten();
-        let head = mark(self.read(), HEAD).await?;
-        let mut walker = Walker { at: base.clone(), rows: 0, trimmed: None };
-        let broken = |walker: &Walker, at| AuditReport { rows: walker.rows, broken_at: Some(at), head: head.clone() };
-        while walker.at.seq < head.seq {
-            let from = walker.at.seq;
-            for row in self.stretch(from, head.seq).await? {
-                let Some(row) = row.filter(|row| walker.fits(row)) else {
-                    return Ok(broken(&walker, walker.at.seq.saturating_add(1)));
-                };
-                walker.step(row);
-            }
-            if walker.at.seq == from {
-                return Ok(broken(&walker, from.saturating_add(1)));
-            }
-        }
-        let beyond = newest.is_some_and(|newest| newest > head.seq);
-        if beyond || walker.at != head {
-            return Ok(broken(&walker, head.seq.saturating_add(i64::from(beyond))));
-        }
-        if base.seq > 0 && walker.trimmed.as_ref() != Some(base) {
-            return Ok(broken(&walker, base.seq));
-        }
-        Ok(AuditReport { rows: walker.rows, broken_at: None, head })
-    }
-
-    /// Some rows after `from`, at most up to `to`. A row that no longer decodes is `None`.
-    async fn stretch(&self, from: i64, to: i64) -> Result<Vec<Option<Model>>, LedgerError> {
-        let rows = Entity::find().filter(Column::Seq.gt(from)).filter(Column::Seq.lte(to));
-        let read = rows.order_by_asc(Column::Seq).limit(ROWS_AT_ONCE).all(self.read()).await;
-        let Err(cause) = read else { return Ok(read?.into_iter().map(Some).collect()) };
-        let mut one_by_one = Vec::new();
-        for seq in (from..to).map(|seq| seq.saturating_add(1)).take(usize::try_from(ROWS_AT_ONCE).unwrap_or(1)) {
-            let row = Entity::find().filter(Column::Seq.eq(seq)).one(self.read()).await.ok().flatten();
-            let unreadable = row.is_none();
-            one_by_one.push(row);
-            if unreadable {
-                return Ok(one_by_one);
-            }
-        }
-        Err(cause.into())
-    }
-}
-
-/// Goes along the chain and remembers what it must find next.
-struct Walker {
-    at: AuditHead,
-    rows: u64,
-    trimmed: Option<AuditHead>,
-}
-
-impl Walker {
-    fn fits(&self, row: &Model) -> bool {
-        row.seq == self.at.seq.saturating_add(1) && hash(&self.at.hash, row).is_ok_and(|hash| hash == row.hash)
-    }
-
-    fn step(&mut self, row: Model) {
-        if row.action == TRIM {
-            self.trimmed = trimmed(&row.detail);
-        }
-        self.at = AuditHead { seq: row.seq, hash: row.hash };
-        self.rows = self.rows.saturating_add(1);
-    }
 }
 
 /// The mark of the newest row.
@@ -263,13 +171,6 @@ pub(crate) const HEAD: &str = "head";
 pub(crate) const BASE: &str = "base";
 /// The action that records a trimming.
 pub(crate) const TRIM: &str = "audit.trim";
-
-/// Where a recorded trimming cut.
-fn trimmed(detail: &str) -> Option<AuditHead> {
-    let detail: Json = serde_json::from_str(detail).ok()?;
-    let hash = detail.get("hash")?.as_str()?.to_owned();
-    Some(AuditHead { seq: detail.get("through")?.as_i64()?, hash })
-}
 
 /// Appends within a transaction. The head is locked first, so that appends of all processes queue up.
 pub(crate) async fn append(txn: &DatabaseTransaction, events: Vec<AuditEvent>) -> Result<AuditHead, LedgerError> {
@@ -303,62 +204,6 @@ fn link(head: &AuditHead, event: AuditEvent) -> Result<Model, LedgerError> {
     };
     row.hash = hash(&head.hash, &row)?;
     Ok(row)
-}
-
-/// A row as it is hashed: JSON with its fields in this order.
-#[derive(Serialize)]
-struct Hashed<'a> {
-    seq: i64,
-    tenant: Option<&'a str>,
-    actor: &'a str,
-    action: &'a str,
-    target: &'a str,
-    outcome: &'a str,
-    at_ms: i64,
-    detail: &'a str,
-}
-
-fn hash(before: &str, row: &Model) -> Result<String, LedgerError> {
-    let hashed = Hashed {
-        seq: row.seq,
-        tenant: row.tenant.as_deref(),
-        actor: &row.actor,
-        action: &row.action,
-        target: &row.target,
-        outcome: &row.outcome,
-        at_ms: row.at_ms,
-        detail: &row.detail,
-    };
-    let json = serde_json::to_vec(&hashed).map_err(LedgerError::store)?;
-    Ok(hex::encode(Sha256::new().chain_update(before).chain_update("\n").chain_update(json).finalize()))
-}
-
-/// JSON without spaces and with sorted keys, whatever order the map type keeps.
-fn canonical(value: &Json, out: &mut String) {
-    match value {
-        Json::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_str());
-            list(out, ['{', '}'], &entries, |(key, value), out| {
-                out.push_str(&Json::from(key.as_str()).to_string());
-                out.push(':');
-                canonical(value, out);
-            });
-        }
-        Json::Array(items) => list(out, ['[', ']'], items, canonical),
-        leaf => out.push_str(&leaf.to_string()),
-    }
-}
-
-fn list<T>(out: &mut String, [open, close]: [char; 2], items: &[T], mut write: impl FnMut(&T, &mut String)) {
-    out.push(open);
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write(item, out);
-    }
-    out.push(close);
 }
 
 pub(crate) async fn mark<C: ConnectionTrait>(db: &C, name: &str) -> Result<AuditHead, LedgerError> {
@@ -400,17 +245,5 @@ impl TryFrom<Model> for AuditRow {
             detail: serde_json::from_str(&row.detail).map_err(LedgerError::store)?,
             hash: row.hash,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn canonical_json_does_not_depend_on_the_order_of_keys() {
-        let mut out = String::new();
-        canonical(&serde_json::json!({"b": [1, {"z": null, "a": "ü\n"}], "a": 1.5}), &mut out);
-        assert_eq!(out, r#"{"a":1.5,"b":[1,{"a":"ü\n","z":null}]}"#);
     }
 }

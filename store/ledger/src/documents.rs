@@ -167,7 +167,7 @@ pub(crate) async fn attach<C: ConnectionTrait>(
     let Some(mut row) = of(tenant, &store.id).filter(Column::File.eq(&new.file)).one(db).await? else {
         let row = fresh(tenant, store, new, version, now);
         Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(db).await?;
-        requeue(db, tenant, &row, now).await?;
+        enqueue(db, tenant, &row, now).await?;
         return Ok(row);
     };
     let known = row.deleted_at.is_none();
@@ -240,10 +240,20 @@ async fn requeue<C: ConnectionTrait>(
     row: &DocumentRow,
     now: i64,
 ) -> Result<(), LedgerError> {
-    let now_ms = now.saturating_mul(1000);
-    jobs::cancel_indexing(db, tenant, jobs::about(&row.store, &row.file), now_ms).await?;
-    let (store, file) = (row.store.clone(), row.file.clone());
-    jobs::enqueue(db, tenant, JobKind::IndexDocument { store, file, version: row.version }, now_ms).await
+    let about = jobs::about(&row.store, &row.file);
+    jobs::cancel_indexing(db, tenant, about, now.saturating_mul(1000)).await?;
+    enqueue(db, tenant, row, now).await
+}
+
+async fn enqueue<C: ConnectionTrait>(
+    db: &C,
+    tenant: &TenantId,
+    row: &DocumentRow,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let (store, file, version) = (row.store.clone(), row.file.clone(), row.version);
+    let kind = JobKind::IndexDocument { store, file, version };
+    jobs::enqueue(db, tenant, kind, now.saturating_mul(1000)).await
 }
 
 /// Writes all columns of a row.

@@ -3,11 +3,13 @@
 use std::str::FromStr;
 
 use kubemate_identity::{Caller, KeyHash, KeyId, ProjectId, Rights, TenantId};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
 
 use crate::{
     Ledger, LedgerError,
-    entity::{api_key, counter, project},
+    entity::{api_key, counter, project, tenant},
     error::taken,
     ids::new_id,
 };
@@ -77,7 +79,7 @@ impl Ledger {
     /// Stores a new key, after checking in the same transaction that its maker still holds what it gives.
     ///
     /// # Errors
-    /// [`LedgerError::NotFound`] for the project or the maker (also when that is revoked),
+    /// [`LedgerError::NotFound`] for the tenant, the project or the maker (also when that is revoked),
     /// [`LedgerError::Invalid`] when the rights go beyond the maker's.
     pub async fn create_key(
         &self,
@@ -87,6 +89,9 @@ impl Ledger {
         now: i64,
     ) -> Result<KeyRow, LedgerError> {
         let txn = self.begin().await?;
+        let live = tenant::Entity::find().filter(tenant::Column::Id.eq(tenant.as_str()));
+        let live = live.filter(tenant::Column::DeletedAt.is_null()).lock_shared().one(&txn).await?;
+        live.ok_or_else(|| LedgerError::not_found("tenant", tenant.as_str()))?;
         let own = project::Entity::find().filter(project::Column::Tenant.eq(tenant.as_str()));
         let found = own.filter(project::Column::Id.eq(project.as_str())).one(&txn).await?;
         found.ok_or_else(|| LedgerError::not_found("project", project.as_str()))?;
@@ -194,6 +199,14 @@ async fn own<C: ConnectionTrait>(db: &C, tenant: &TenantId, key: &KeyId) -> Resu
     let own = api_key::Entity::find().filter(api_key::Column::Tenant.eq(tenant.as_str()));
     let row = own.filter(by_id(key)).one(db).await?;
     row.ok_or_else(|| LedgerError::not_found("key", key.as_str()))
+}
+
+/// Revokes every key of a tenant.
+pub(crate) async fn revoke_all<C: ConnectionTrait>(db: &C, tenant: &TenantId, now: i64) -> Result<(), LedgerError> {
+    let update = api_key::Entity::update_many().filter(api_key::Column::Tenant.eq(tenant.as_str()));
+    let update = update.filter(api_key::Column::RevokedAt.is_null());
+    update.col_expr(api_key::Column::RevokedAt, Expr::value(now)).exec(db).await?;
+    bump(db).await
 }
 
 async fn bump<C: ConnectionTrait>(db: &C) -> Result<(), LedgerError> {

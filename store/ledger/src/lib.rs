@@ -14,7 +14,6 @@
 
 mod assistants;
 mod audit;
-mod audit_trim;
 mod batches;
 mod documents;
 mod entity;
@@ -39,8 +38,9 @@ mod tenants;
 mod usage;
 
 pub use assistants::NewAssistant;
-pub use audit::{AuditEvent, AuditHead, AuditReport, AuditRow, Outcome};
-pub use audit_trim::{DEFAULT_AUDIT_RETENTION_DAYS, LEAST_AUDIT_RETENTION_DAYS};
+pub use audit::{
+    AuditEvent, AuditHead, AuditReport, AuditRow, DEFAULT_AUDIT_RETENTION_DAYS, LEAST_AUDIT_RETENTION_DAYS, Outcome,
+};
 pub use batches::BatchStatus;
 pub use documents::NewDocument;
 pub use entity::{

@@ -12,10 +12,10 @@ use sea_orm::{
 
 use crate::{
     DocumentRow, Ledger, LedgerError, documents,
-    entity::{document, file, job, store},
+    entity::{assistant, document, file, job, response, store, tenant},
     files,
     jobs::{self, JobKind},
-    stores,
+    keys, stores,
 };
 
 /// What was deleted because its time had come.
@@ -121,6 +121,34 @@ impl Ledger {
             expired.stores += u64::from(self.delete_store(&owner(&row.tenant)?, &row.id, now).await?);
         }
         Ok(expired)
+    }
+
+    /// Deletes a tenant: its keys open nothing from now on, its files and vector stores are deleted like one by
+    /// one, its assistants and responses at once. Usage and audit stay. `false`: it was deleted before or never
+    /// was; what an interrupted deletion left is deleted all the same.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] only.
+    pub async fn delete_tenant(&self, tenant: &TenantId, now: i64) -> Result<bool, LedgerError> {
+        let txn = self.begin().await?;
+        let update = tenant::Entity::update_many()
+            .filter(tenant::Column::Id.eq(tenant.as_str()))
+            .filter(tenant::Column::DeletedAt.is_null())
+            .col_expr(tenant::Column::DeletedAt, Expr::value(now));
+        let existed = update.exec(&txn).await?.rows_affected == 1;
+        keys::revoke_all(&txn, tenant, now).await?;
+        let assistants = assistant::Entity::delete_many().filter(assistant::Column::Tenant.eq(tenant.as_str()));
+        assistants.exec(&txn).await?;
+        let responses = response::Entity::delete_many().filter(response::Column::Tenant.eq(tenant.as_str()));
+        responses.exec(&txn).await?;
+        txn.commit().await?;
+        for row in stores::of(tenant).filter(store::Column::DeletedAt.is_null()).all(self.read()).await? {
+            self.delete_store(tenant, &row.id, now).await?;
+        }
+        for row in files::live(tenant).all(self.read()).await? {
+            self.delete_file(tenant, &row.id, now).await?;
+        }
+        Ok(existed)
     }
 
     /// Which of these file ids the tenant still has, deleted but not yet cleaned up ones included: what is

@@ -1,9 +1,10 @@
 //! Deleting: at once for readers, cleaned up by jobs, nothing left.
 
+use kubemate_identity::{ApiKey, ProjectId, Rights};
 use serde_json::json;
 
-use super::{Case, LEASE_MS, NOW, NOW_MS, assert_lost, assert_not_found, completed};
-use crate::{Expired, JobKind, Ledger, LedgerError, NewFile, NewStore, StoreUpdate, new_id};
+use super::{Case, LEASE_MS, NOW, NOW_MS, assert_conflict, assert_lost, assert_not_found, completed};
+use crate::{Expired, JobKind, Ledger, LedgerError, NewFile, NewKey, NewStore, StoreUpdate, new_id};
 
 /// Two days, in seconds.
 const TWO_DAYS: i64 = 2 * 86_400;
@@ -14,7 +15,8 @@ pub(super) async fn run(ledger: &Ledger) -> Result<(), LedgerError> {
     a_document_attached_again_outlives_the_clean_up(ledger).await?;
     a_deleted_file_leaves_every_store(ledger).await?;
     a_deleted_store_takes_its_documents_along(ledger).await?;
-    what_expires_is_deleted(ledger).await
+    what_expires_is_deleted(ledger).await?;
+    a_deleted_tenant_is_gone(ledger).await
 }
 
 async fn a_detached_document_is_gone_at_once(ledger: &Ledger) -> Result<(), LedgerError> {
@@ -144,6 +146,30 @@ async fn what_expires_is_deleted(ledger: &Ledger) -> Result<(), LedgerError> {
     assert_eq!(ledger.delete_expired(NOW + TWO_DAYS).await?, Expired { files: 0, stores: 1 });
     assert_eq!(ledger.store(&case.tenant, &kept.id).await?.id, kept.id);
     while let Some(job) = ledger.lease_job("suite", NOW_MS + TWO_DAYS * 1000, LEASE_MS).await? {
+        ledger.complete_removal(&job, NOW).await?;
+    }
+    case.idle(i64::MAX / 2).await
+}
+
+async fn a_deleted_tenant_is_gone(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let (store, file) = case.indexed().await?;
+    let project = ledger.create_project(&case.tenant, "main", NOW).await?;
+    let project = ProjectId::parse(&project.id).map_err(LedgerError::store)?;
+    let secret = ApiKey::generate().map_err(LedgerError::store)?;
+    let (name, display) = (String::new(), String::new());
+    let new = NewKey { name, rights: Rights::member(), hash: secret.hash(), display, maker: None };
+    ledger.create_key(&case.tenant, &project, new.clone(), NOW).await?;
+    assert!(ledger.find_key_by_hash(&secret.hash()).await?.is_some());
+    assert!(ledger.delete_tenant(&case.tenant, NOW).await?);
+    assert!(!ledger.delete_tenant(&case.tenant, NOW).await?);
+    assert_eq!(ledger.find_key_by_hash(&secret.hash()).await?, None);
+    assert_not_found(ledger.file(&case.tenant, &file.id).await, "its file");
+    assert_not_found(ledger.store(&case.tenant, &store.id).await, "its store");
+    assert!(!ledger.tenants().await?.iter().any(|row| row.id == case.tenant.as_str()));
+    assert_conflict(ledger.ensure_tenant(&case.tenant, NOW).await, "a name that was used");
+    assert_not_found(ledger.create_key(&case.tenant, &project, new, NOW).await, "a key of a deleted tenant");
+    while let Some(job) = ledger.lease_job("suite", NOW_MS, LEASE_MS).await? {
         ledger.complete_removal(&job, NOW).await?;
     }
     case.idle(i64::MAX / 2).await

@@ -130,7 +130,7 @@ async fn assistants_and_responses_are_kept(ledger: &Ledger) -> Result<(), Ledger
         settings: json!({"temperature": 0.1}),
     };
     let saved = ledger.create_assistant(&case.tenant, new.clone(), NOW).await?;
-    assert_eq!(saved.stores(), [store.id.clone()]);
+    assert_eq!(saved.stores().first(), Some(&store.id));
     assert_conflict(ledger.create_assistant(&case.tenant, new.clone(), NOW).await, "a name twice");
     let second = NewAssistant { name: "legal".to_owned(), ..new.clone() };
     let second = ledger.create_assistant(&case.tenant, second, NOW).await?;

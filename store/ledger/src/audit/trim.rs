@@ -4,9 +4,9 @@ use kubemate_identity::TenantId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 
+use super::{AuditEvent, AuditHead, BASE, HEAD, Outcome, TRIM, append, locked_mark, set_mark};
 use crate::{
-    Ledger, LedgerError, Outcome,
-    audit::{self, AuditEvent, AuditHead, BASE, HEAD, TRIM},
+    Ledger, LedgerError,
     entity::audit::{Column, Entity},
 };
 
@@ -51,8 +51,8 @@ impl Ledger {
         let days = self.audit_retention_days().await?;
         let keep_from_ms = now_ms.saturating_sub(days.saturating_mul(DAY_MS));
         let txn = self.begin().await?;
-        let head = audit::locked_mark(&txn, HEAD).await?;
-        let base = audit::locked_mark(&txn, BASE).await?;
+        let head = locked_mark(&txn, HEAD).await?;
+        let base = locked_mark(&txn, BASE).await?;
         let kept = Entity::find().filter(Column::AtMs.gte(keep_from_ms)).order_by_asc(Column::Seq).one(&txn).await?;
         let through = kept.map_or(head.seq, |row| row.seq.saturating_sub(1));
         if through <= base.seq {
@@ -61,7 +61,7 @@ impl Ledger {
         let last = Entity::find().filter(Column::Seq.eq(through)).one(&txn).await?;
         let last = last.ok_or_else(|| LedgerError::Conflict("the audit chain is broken; verify it first".into()))?;
         let gone = Entity::delete_many().filter(Column::Seq.lte(through)).exec(&txn).await?.rows_affected;
-        audit::set_mark(&txn, BASE, &AuditHead { seq: through, hash: last.hash.clone() }).await?;
+        set_mark(&txn, BASE, &AuditHead { seq: through, hash: last.hash.clone() }).await?;
         let event = AuditEvent {
             tenant: None::<TenantId>,
             actor: "kubemate".to_owned(),
@@ -71,7 +71,7 @@ impl Ledger {
             at_ms: now_ms,
             detail: json!({"through": through, "hash": last.hash, "rows": gone, "retention_days": days}),
         };
-        audit::append(&txn, vec![event]).await?;
+        append(&txn, vec![event]).await?;
         txn.commit().await?;
         Ok(gone)
     }
