@@ -31,8 +31,8 @@ pub(crate) struct UpArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
-    /// Port on 127.0.0.1 [default: `server.listen` of the configuration, else 8080].
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Port on 127.0.0.1, 0 for a free one [default: `server.listen` of the configuration, else 8080].
+    #[arg(long)]
     port: Option<u16>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn up(args: &UpArgs) -> anyhow::Result<()> {
     let root = places::root()?;
     let settings = Settings::read(&root, args.config.as_deref(), args.place.data_dir.as_deref(), args.port)?;
     if let Some(pid) = detached::running(&settings)? {
-        println!("Kubemate is up already at {} (process {pid}); `cargo xtask down` ends it", settings.url());
+        println!("Kubemate is up already at {} (process {pid}); `cargo xtask down` ends it", ready::url(&settings));
         return Ok(());
     }
     let mut steps = Steps::new(4);
@@ -74,21 +74,26 @@ pub(crate) fn up(args: &UpArgs) -> anyhow::Result<()> {
     steps.run("model weights (checked by SHA-256, kept in the cache folder)", again, || {
         pull_models(&root, settings.config.as_deref())
     })?;
-    let serve = |child: &mut Child| {
-        ready::wait(settings.listen, child)?;
-        println!("\nKubemate answers at {url}  (API page {url}/docs, health {url}/readyz)", url = settings.url());
-        Ok(())
-    };
     if args.detach {
-        return steps.run("start in the background", again, || detached::start(&root, &settings, serve));
+        steps.run("start in the background", again, || detached::start(&root, &settings))?;
+        announce(&settings, "`cargo xtask down` stops it");
+        return Ok(());
     }
-    let mut child = steps.run("start", again, || {
-        let mut child = spawn(serve_command(&root, &settings)?)?;
-        serve(&mut child).inspect_err(|_| stop(&mut child))?;
-        Ok(child)
-    })?;
-    println!("Ctrl-C stops it. The README goes on with \"Ask your documents\".");
+    let mut child = steps.run("start", again, || start(&root, &settings))?;
+    announce(&settings, "Ctrl-C stops it");
     wait_and_forward(&mut child)
+}
+
+fn announce(settings: &Settings, end: &str) {
+    let url = ready::url(settings);
+    println!("\nKubemate answers at {url}  (API page {url}/docs, health {url}/readyz); {end}.");
+    println!("The README goes on with \"Ask your documents\".");
+}
+
+fn start(root: &Path, settings: &Settings) -> anyhow::Result<Child> {
+    let mut child = spawn(serve_command(root, settings)?)?;
+    ready::wait(settings, &mut child).inspect_err(|_| stop(&mut child))?;
+    Ok(child)
 }
 
 /// Ends the server whose process id `up --detach` left behind.
@@ -127,10 +132,10 @@ pub(crate) fn pull_models(root: &Path, config: Option<&Path>) -> anyhow::Result<
     command::run(&mut pull)
 }
 
-/// `kubemate serve` as configured, in the repository's root.
+/// `kubemate serve` as configured, in the repository's root, with the file in which it says where it listens.
 fn serve_command(root: &Path, settings: &Settings) -> anyhow::Result<Command> {
     let mut serve = command::program(places::kubemate()?, root);
-    serve.arg("serve").stdin(Stdio::null());
+    serve.arg("serve").arg("--address-file").arg(ready::address_file(settings)?).stdin(Stdio::null());
     if let Some(config) = &settings.config {
         serve.arg("--config").arg(config);
     }

@@ -4,7 +4,6 @@ use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -12,17 +11,13 @@ use std::{
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::{Settings, serve_command, spawn, stop};
+use super::{Settings, ready, serve_command, spawn, stop};
 
 /// The server's grace for open requests and background work, and some more.
 const LONGEST_STOP: Duration = Duration::from_secs(60);
 
-/// Starts the server, waits by `ready`, and leaves its process id behind.
-pub(crate) fn start(
-    root: &Path,
-    settings: &Settings,
-    ready: impl FnOnce(&mut Child) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+/// Starts the server, waits until it is ready, and leaves its process id behind.
+pub(crate) fn start(root: &Path, settings: &Settings) -> anyhow::Result<()> {
     let data = settings.make_data_dir()?;
     let (log, announced) = (data.join("kubemate.log"), data.join("kubemate.start"));
     let log_file = private(&log)?;
@@ -30,7 +25,7 @@ pub(crate) fn start(
     let mut serve = serve_command(root, settings)?;
     serve.stdout(private(&announced)?).stderr(log_file);
     let mut child = spawn(serve)?;
-    let outcome = ready(&mut child);
+    let outcome = ready::wait(settings, &mut child);
     // What the server announces holds the admin key at its first start: it is shown now and kept nowhere.
     print!("{}", fs::read_to_string(&announced)?);
     fs::remove_file(&announced)?;
@@ -39,7 +34,7 @@ pub(crate) fn start(
         bail!("{error:#}\n{}", tail(&log, began));
     }
     fs::write(pid_file(settings), child.id().to_string())?;
-    println!("Its log is {}; `cargo xtask down` ends it.", log.display());
+    println!("      its log is {}", log.display());
     Ok(())
 }
 

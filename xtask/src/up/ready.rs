@@ -1,8 +1,10 @@
 //! Waiting until the server says that it is ready.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    path::PathBuf,
     process::Child,
     thread,
     time::{Duration, Instant},
@@ -10,6 +12,10 @@ use std::{
 
 use anyhow::bail;
 
+use super::Settings;
+
+/// In the data folder.
+const ADDRESS_FILE: &str = "kubemate.address";
 /// Loading the models takes a few seconds on a slow disk; past this something is wrong.
 const LONGEST: Duration = Duration::from_secs(120);
 /// Between two questions.
@@ -17,19 +23,36 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// For one question.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Returns once `/readyz` answers 200.
+/// The file into which the server writes the address that it really bound; an old one is removed. Asking the
+/// configured address instead could reach another server that holds the port.
+///
+/// # Errors
+/// When the data folder cannot be made.
+pub(crate) fn address_file(settings: &Settings) -> anyhow::Result<PathBuf> {
+    let file = settings.make_data_dir()?.join(ADDRESS_FILE);
+    if file.exists() {
+        fs::remove_file(&file)?;
+    }
+    Ok(file)
+}
+
+/// Where the server that last started with these settings listens, for a browser.
+pub(crate) fn url(settings: &Settings) -> String {
+    format!("http://{}", bound(settings).unwrap_or(settings.listen))
+}
+
+/// Returns once the server has bound its address and `/readyz` answers 200 there.
 ///
 /// # Errors
 /// When the process ends first, or does not become ready in time.
-pub(crate) fn wait(listen: SocketAddr, child: &mut Child) -> anyhow::Result<()> {
+pub(crate) fn wait(settings: &Settings, child: &mut Child) -> anyhow::Result<()> {
     let started = Instant::now();
-    let address = reachable(listen);
     loop {
         if let Some(status) = child.try_wait()? {
             bail!("the server ended with {status} before it was ready; its own words are above");
         }
-        let answer = ask(address);
-        if matches!(answer, Ok(200)) {
+        let answer = bound(settings).map(|address| ask(reachable(address)));
+        if matches!(answer, Some(Ok(200))) {
             return Ok(());
         }
         if started.elapsed() > LONGEST {
@@ -37,6 +60,10 @@ pub(crate) fn wait(listen: SocketAddr, child: &mut Child) -> anyhow::Result<()> 
         }
         thread::sleep(PAUSE);
     }
+}
+
+fn bound(settings: &Settings) -> Option<SocketAddr> {
+    fs::read_to_string(settings.data_dir.join(ADDRESS_FILE)).ok()?.trim().parse().ok()
 }
 
 /// An address of this machine where a server that listens on `listen` can be asked.
@@ -76,10 +103,24 @@ mod tests {
     use std::{
         io::{BufRead, BufReader},
         net::TcpListener,
+        path::Path,
         process::Command,
     };
 
     use super::*;
+
+    fn settings(folder: &Path) -> Settings {
+        Settings::read(Path::new("/nowhere"), None, Some(folder), None).unwrap()
+    }
+
+    #[test]
+    fn an_address_of_an_earlier_start_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        fs::write(folder.path().join(ADDRESS_FILE), "127.0.0.1:1").unwrap();
+        let file = address_file(&settings).unwrap();
+        assert!(!file.exists() && url(&settings) == "http://127.0.0.1:8080");
+    }
 
     #[test]
     fn status_lines_are_read() {
@@ -107,7 +148,11 @@ mod tests {
             }
         });
         let mut child = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        wait(address, &mut child).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        fs::write(folder.path().join(ADDRESS_FILE), address.to_string()).unwrap();
+        wait(&settings, &mut child).unwrap();
+        assert_eq!(url(&settings), format!("http://{address}"));
         server.join().unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
@@ -117,7 +162,8 @@ mod tests {
     fn a_server_that_ends_is_reported() {
         let mut child = Command::new("false").spawn().unwrap();
         child.wait().unwrap();
-        let error = wait("127.0.0.1:1".parse().unwrap(), &mut child).unwrap_err();
+        let folder = tempfile::tempdir().unwrap();
+        let error = wait(&settings(folder.path()), &mut child).unwrap_err();
         assert!(error.to_string().contains("before it was ready"), "{error}");
     }
 }

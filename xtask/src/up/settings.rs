@@ -59,11 +59,6 @@ impl Settings {
         self.options.iter().flat_map(|(name, value)| [*name, value.as_str()])
     }
 
-    /// The address for a browser.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.listen)
-    }
-
     /// The folder of the embedded stores, made when missing and readable by its owner only: it holds everything
     /// that people upload.
     pub(crate) fn make_data_dir(&self) -> anyhow::Result<&Path> {
@@ -108,7 +103,7 @@ mod tests {
     fn without_a_file_the_server_s_defaults_hold() {
         let root = root_with("");
         let settings = Settings::read(root.path(), None, None, None).unwrap();
-        assert_eq!(settings.url(), "http://127.0.0.1:8080");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.data_dir, root.path().join("data"));
         assert_eq!(settings.options().count(), 0);
     }
