@@ -76,7 +76,10 @@ impl<'l> Builder<'l> {
             }
             pending += 1;
         }
-        self.push_ready(kind, &line)
+        // A row with one filled cell is that cell: the bars in front of it would say nothing.
+        let filled = cells.iter().filter(|cell| !cell.as_ref().trim().is_empty()).count();
+        let line = if filled == 1 { line.trim_start_matches([' ', '|']) } else { line.trim_start() };
+        self.push_ready(kind, line)
     }
 
     /// Line ends and indentation are kept; blank lines at both ends are not.
@@ -90,11 +93,6 @@ impl<'l> Builder<'l> {
         let inner = clean.get(first..).unwrap_or_default().trim_end();
         let inner = if inner.trim().is_empty() { "" } else { inner };
         self.push_ready(BlockKind::Code, inner)
-    }
-
-    /// Whether nothing was added yet.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
     }
 
     /// The document, or `absent` when it has no block.

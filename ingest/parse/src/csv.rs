@@ -16,11 +16,8 @@ const SAMPLE_LINES: usize = 50;
 pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Document, ParseError> {
     let (declared, text) = declared_delimiter(text);
     let delimiter = declared.unwrap_or_else(|| guess_delimiter(text));
-    let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut builder = Builder::new(limits);
     let mut table = Table::default();
     let mut record = StringRecord::new();

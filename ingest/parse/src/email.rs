@@ -40,8 +40,15 @@ pub(crate) fn looks_like(bytes: &[u8]) -> bool {
         if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
             return false;
         }
-        let strong: [&[u8]; 7] =
-            [b"received", b"message-id", b"mime-version", b"return-path", b"dkim-signature", b"content-type", b"delivered-to"];
+        let strong: [&[u8]; 7] = [
+            b"received",
+            b"message-id",
+            b"mime-version",
+            b"return-path",
+            b"dkim-signature",
+            b"content-type",
+            b"delivered-to",
+        ];
         let weak: [&[u8]; 4] = [b"from", b"to", b"date", b"subject"];
         known += if strong.contains(&&*name) { 2 } else { usize::from(weak.contains(&&*name)) };
     }
@@ -63,7 +70,9 @@ fn append(builder: &mut Builder<'_>, message: &Message<'_>, depth: usize) -> Res
     for part in bodies(message) {
         match &part.body {
             PartType::Html(body) => drop(html::append(builder, body)?),
-            PartType::Text(body) => text::append(builder, &redecoded(message, part).unwrap_or_else(|| body.to_string()))?,
+            PartType::Text(body) => {
+                text::append(builder, &redecoded(message, part).unwrap_or_else(|| body.to_string()))?
+            }
             _ => {}
         }
     }
@@ -148,7 +157,9 @@ mod tests {
         let mail = "From: =?gb2312?B?wO7A1w==?= <li@example.com>\r\nTo: han@example.com\r\nSubject: =?UTF-8?Q?=E6=8A=A5=E4=BB=B7?=\r\nDate: Mon, 2 Mar 2026 09:00:00 +0800\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=gb2312\r\nContent-Transfer-Encoding: base64\r\n\r\nxOO6w6Os1ea83Lyxo6E=\r\n--b\r\nContent-Type: application/pdf; name=\"offer.pdf\"\r\nContent-Disposition: attachment; filename=\"offer.pdf\"\r\n\r\nxx\r\n--b--\r\n";
         let document = read(mail.as_bytes());
         assert_eq!(document.title.as_deref(), Some("报价"));
-        assert!(document.text.starts_with("报价\n\nFrom: 李雷 <li@example.com>\nTo: han@example.com\nDate: Mon, 2 Mar 2026 09:00:00 +0800\n"));
+        assert!(document.text.starts_with(
+            "报价\n\nFrom: 李雷 <li@example.com>\nTo: han@example.com\nDate: Mon, 2 Mar 2026 09:00:00 +0800\n"
+        ));
         assert!(document.text.contains("你好，"));
         assert!(document.text.ends_with("Attachment: offer.pdf (application/pdf)"));
     }

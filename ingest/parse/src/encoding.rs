@@ -43,7 +43,7 @@ pub(crate) fn decode<'b>(bytes: &'b [u8], declared: Option<&str>) -> Result<Cow<
 /// UTF-16 without a mark. Latin text shows it by zero bytes on one side, Chinese text by decoding to Chinese.
 fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = bytes.get(..SAMPLE.min(bytes.len()) & !1)?;
-    if bytes.len() % 2 != 0 || sample.is_empty() {
+    if !bytes.len().is_multiple_of(2) || sample.is_empty() {
         return None;
     }
     let zero = |side: usize| sample.iter().skip(side).step_by(2).filter(|byte| **byte == 0).count();

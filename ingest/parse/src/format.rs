@@ -67,14 +67,58 @@ impl Hint<'_> {
         }
     }
 
+    /// Whether the name is that of a program or of data in lines, where every line end counts.
+    fn is_source(&self) -> bool {
+        SOURCES.contains(&self.extension().as_str())
+    }
+
     /// The `charset` parameter of the media type.
     fn charset(&self) -> Option<&str> {
         let parameters = self.media_type?.split(';').skip(1);
-        parameters.filter_map(|p| p.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset")).map(
-            |(_, value)| value.trim().trim_matches('"'),
-        )
+        parameters
+            .filter_map(|p| p.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+            .map(|(_, value)| value.trim().trim_matches('"'))
     }
 }
+
+/// Extensions of programs, configuration and data.
+const SOURCES: [&str; 34] = [
+    "c",
+    "cc",
+    "cfg",
+    "conf",
+    "cpp",
+    "cs",
+    "css",
+    "go",
+    "h",
+    "hpp",
+    "ini",
+    "java",
+    "js",
+    "json",
+    "jsonl",
+    "jsx",
+    "kt",
+    "php",
+    "pl",
+    "properties",
+    "py",
+    "rb",
+    "rs",
+    "scala",
+    "sh",
+    "sql",
+    "swift",
+    "tex",
+    "toml",
+    "ts",
+    "tsx",
+    "xml",
+    "yaml",
+    "yml",
+];
 
 /// Finds the format by content and reads the file.
 pub(crate) fn read(bytes: &[u8], hint: &Hint<'_>, limits: &Limits) -> Result<Document, ParseError> {
@@ -148,6 +192,7 @@ fn read_text(bytes: &[u8], hint: &Hint<'_>, limits: &Limits) -> Result<Document,
         Some(Format::Markdown) => markdown::parse(&content, limits),
         Some(Format::Csv) => csv::parse(&content, limits),
         Some(Format::Html) => html::parse(&content, limits),
+        None if hint.is_source() => text::parse_source(&content, limits),
         _ if html::looks_like(&content) => html::parse(&content, limits),
         _ => text::parse(&content, limits),
     }

@@ -245,7 +245,8 @@ impl<'l> Reader<'l> {
 
     /// Hands the blocks to the builder: those of `<main>` and `<article>` alone when they are most of the text.
     fn emit(self, builder: &mut Builder<'_>) -> Result<String, ParseError> {
-        let main: usize = self.pieces.iter().filter(|(.., main)| *main).map(|(piece, text, _)| weight(piece, text)).sum();
+        let main: usize =
+            self.pieces.iter().filter(|(.., main)| *main).map(|(piece, text, _)| weight(piece, text)).sum();
         let only_main = main * 2 > self.bytes;
         for (piece, text, _) in self.pieces.iter().filter(|(.., main)| *main || !only_main) {
             match piece {
@@ -276,9 +277,34 @@ fn heading_level(name: &str) -> usize {
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "address" | "aside" | "blockquote" | "body" | "center" | "dd" | "details" | "dialog" | "div" | "dl" | "dt"
-            | "fieldset" | "figcaption" | "figure" | "footer" | "form" | "header" | "hgroup" | "hr" | "html" | "legend"
-            | "nav" | "option" | "p" | "search" | "section" | "select" | "summary"
+        "address"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "html"
+            | "legend"
+            | "nav"
+            | "option"
+            | "p"
+            | "search"
+            | "section"
+            | "select"
+            | "summary"
     )
 }
 

@@ -44,14 +44,7 @@ struct Reader<'l> {
 
 impl<'l> Reader<'l> {
     fn new(builder: Builder<'l>) -> Self {
-        Self {
-            builder,
-            text: String::new(),
-            next: Next::Paragraph,
-            lists: Vec::new(),
-            row: Vec::new(),
-            footnote: None,
-        }
+        Self { builder, text: String::new(), next: Next::Paragraph, lists: Vec::new(), row: Vec::new(), footnote: None }
     }
 
     fn event(&mut self, event: Event<'_>) -> Result<(), ParseError> {
@@ -83,7 +76,9 @@ impl<'l> Reader<'l> {
             }
             Tag::Item => self.begin_item()?,
             Tag::HtmlBlock => self.begin(Next::Html)?,
-            Tag::MetadataBlock(MetadataBlockKind::YamlStyle | MetadataBlockKind::PlusesStyle) => self.begin(Next::Metadata)?,
+            Tag::MetadataBlock(MetadataBlockKind::YamlStyle | MetadataBlockKind::PlusesStyle) => {
+                self.begin(Next::Metadata)?
+            }
             Tag::FootnoteDefinition(name) => {
                 self.flush()?;
                 self.footnote = Some(format!("[{name}] "));

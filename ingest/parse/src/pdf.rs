@@ -10,6 +10,7 @@ use crate::{Document, Format, Limits, ParseError};
 mod blocks;
 mod content;
 mod font;
+mod hyphen;
 mod line;
 mod order;
 mod running;

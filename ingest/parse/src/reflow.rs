@@ -26,9 +26,9 @@ pub(crate) fn meets_closely(left: char, right: char) -> bool {
 /// What to do with a hyphen at a line end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hyphen {
-    /// It was typed: leave it.
+    /// It was typed: leave it, without a space after it.
     Keep,
-    /// It was added by typesetting: take it out between two lower-case letters.
+    /// It was added by typesetting: take it out.
     Mend,
 }
 
@@ -39,13 +39,13 @@ pub(crate) fn push_line(out: &mut String, line: &str, hyphen: Hyphen) {
         out.push_str(line);
         return;
     };
-    if hyphen == Hyphen::Mend && matches!(left, '-' | '\u{2010}' | '\u{ad}') && right.is_lowercase() {
-        let mut before = out.chars().rev().skip(1);
-        if before.next().is_some_and(char::is_lowercase) {
+    let hyphenated = matches!(left, '-' | '\u{2010}' | '\u{ad}') && right.is_alphanumeric();
+    if hyphenated && out.chars().rev().nth(1).is_some_and(char::is_alphanumeric) {
+        if hyphen == Hyphen::Mend {
             out.pop();
-            out.push_str(line);
-            return;
         }
+        out.push_str(line);
+        return;
     }
     if !meets_closely(left, right) && !left.is_whitespace() {
         out.push(' ');
@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn lines_are_joined_as_their_script_asks() {
-        assert_eq!(joined(&["the config-", "uration of a", "well-", "Known host"]), "the configuration of a well- Known host");
+        assert_eq!(joined(&["the config-", "uration of - ", "a host"]), "the configuration of - a host");
+        let mut kept = "on 32-".to_owned();
+        push_line(&mut kept, "bit machines", Hyphen::Keep);
+        assert_eq!(kept, "on 32-bit machines");
         assert_eq!(joined(&["本合同自双方", "签字之日起，", "Debian 生效"]), "本合同自双方签字之日起，Debian 生效");
         assert_eq!(joined(&["使用", "Debian"]), "使用 Debian");
     }

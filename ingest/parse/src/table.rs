@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn titles_headers_and_rows_are_told_apart() {
         use BlockKind::{Paragraph, TableHeader, TableRow};
-        assert_eq!(kinds(&[&["2026 年报"], &["", ""], &["姓名", "工资"], &["李", "1"]]), [Paragraph, TableHeader, TableRow]);
+        assert_eq!(
+            kinds(&[&["2026 年报"], &["", ""], &["姓名", "工资"], &["李", "1"]]),
+            [Paragraph, TableHeader, TableRow]
+        );
         assert_eq!(kinds(&[&["name"], &["Li"], &["Han"]]), [TableHeader, TableRow, TableRow]);
         assert_eq!(kinds(&[&["2026-01-01", "12"], &["2026-01-02", "13"]]), [TableRow, TableRow]);
     }

@@ -13,6 +13,25 @@ pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Document, ParseError>
     builder.finish(Format::Text, None, ParseError::Empty)
 }
 
+/// Reads a program or data in lines: code, parted at blank lines.
+pub(crate) fn parse_source(text: &str, limits: &Limits) -> Result<Document, ParseError> {
+    let mut builder = Builder::new(limits);
+    let mut part = String::new();
+    for line in text.lines() {
+        // Short functions stay together: a part of two lines says little.
+        if line.trim().is_empty() && part.len() >= SHORT_PART {
+            builder.code(&std::mem::take(&mut part))?;
+        }
+        part.push_str(line);
+        part.push('\n');
+    }
+    builder.code(&part)?;
+    builder.finish(Format::Text, None, ParseError::Empty)
+}
+
+/// Bytes below which a part of a program is joined with the next: about a dozen lines.
+const SHORT_PART: usize = 400;
+
 /// Adds the blocks of `text` to a document; mail bodies come this way too.
 pub(crate) fn append(builder: &mut Builder<'_>, text: &str) -> Result<(), ParseError> {
     let mut reader = Reader { builder, lines: Vec::new(), bytes: 0 };

@@ -47,7 +47,9 @@ pub(crate) fn parse(mut archive: Archive<'_>, limits: &Limits) -> Result<Documen
     builder.title(&crate::docx::core_title(&mut archive, limits)?);
     let mut filled = false;
     for (index, sheet) in sheets.iter().enumerate().filter(|(_, sheet)| sheet.visible) {
-        let Some(part) = parts.iter().find(|part| part.id == sheet.relation && part.kind == "worksheet") else { continue };
+        let Some(part) = parts.iter().find(|part| part.id == sheet.relation && part.kind == "worksheet") else {
+            continue;
+        };
         let Some(content) = archive.read(&part.target)? else { continue };
         builder.page(index + 1)?;
         builder.heading(1, &sheet.name)?;
@@ -66,7 +68,9 @@ fn read_workbook(content: &[u8], limits: &Limits) -> Result<(Vec<SheetName>, boo
     loop {
         match xml.next()? {
             Node::Open(tag) => match tag.name().as_str() {
-                "workbookPr" => from_1904 = tag.attribute("date1904").is_some_and(|value| value == "1" || value == "true"),
+                "workbookPr" => {
+                    from_1904 = tag.attribute("date1904").is_some_and(|value| value == "1" || value == "true")
+                }
                 "sheet" => sheets.push(SheetName {
                     name: tag.attribute("name").unwrap_or_default(),
                     relation: tag.relation("id").unwrap_or_default(),

@@ -7,7 +7,11 @@ use crate::xml::{Node, Xml};
 use crate::{Limits, ParseError};
 
 /// The text of each note of one part, by id.
-pub(super) fn read(bytes: Option<Vec<u8>>, element: &str, limits: &Limits) -> Result<HashMap<String, String>, ParseError> {
+pub(super) fn read(
+    bytes: Option<Vec<u8>>,
+    element: &str,
+    limits: &Limits,
+) -> Result<HashMap<String, String>, ParseError> {
     let mut notes = HashMap::new();
     let bytes = bytes.unwrap_or_default();
     let mut xml = Xml::new(&bytes, limits);

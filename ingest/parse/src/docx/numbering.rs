@@ -47,7 +47,9 @@ impl Numbering {
                     "abstractNum" => current = tag.number("abstractNumId").unwrap_or(-1),
                     "num" => instance = tag.number("numId").unwrap_or(-1),
                     "abstractNumId" => drop(numbering.instances.insert(instance, tag.number("val").unwrap_or(-1))),
-                    "lvl" | "lvlOverride" => level = tag.number("ilvl").and_then(|l| usize::try_from(l).ok()).unwrap_or(0),
+                    "lvl" | "lvlOverride" => {
+                        level = tag.number("ilvl").and_then(|l| usize::try_from(l).ok()).unwrap_or(0)
+                    }
                     "startOverride" => drop(numbering.restarts.insert((instance, level), start(&tag))),
                     "numFmt" | "lvlText" | "start" => numbering.level(current, level, &tag),
                     _ => {}
@@ -130,7 +132,11 @@ pub(super) fn spell(count: usize, format: &str) -> String {
         "decimalEnclosedCircle" | "decimalEnclosedCircleChinese" if (1..=20).contains(&count) => {
             char::from_u32(0x245f + u32::try_from(count).unwrap_or(1)).map(String::from).unwrap_or_default()
         }
-        "chineseCounting" | "chineseCountingThousand" | "japaneseCounting" | "ideographDigital" | "taiwaneseCounting"
+        "chineseCounting"
+        | "chineseCountingThousand"
+        | "japaneseCounting"
+        | "ideographDigital"
+        | "taiwaneseCounting"
         | "taiwaneseCountingThousand" => chinese(count),
         _ => count.to_string(),
     }
@@ -145,8 +151,19 @@ fn letters(count: usize, first: u8) -> String {
 
 fn roman(count: usize) -> String {
     const SIGNS: [(usize, &str); 13] = [
-        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
-        (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
     ];
     let mut rest = count.min(9999);
     let mut out = String::new();

@@ -80,7 +80,9 @@ impl Body<'_> {
                             cell.text.push('\n');
                         }
                     }
-                    "gridSpan" => cell.span = tag.number("val").and_then(|n| usize::try_from(n).ok()).unwrap_or(1).clamp(1, 64),
+                    "gridSpan" => {
+                        cell.span = tag.number("val").and_then(|n| usize::try_from(n).ok()).unwrap_or(1).clamp(1, 64)
+                    }
                     "vMerge" => cell.continues = tag.attribute("val").is_none_or(|value| value != "restart"),
                     "tc" => inner += 1,
                     _ => {}

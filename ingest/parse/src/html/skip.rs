@@ -59,7 +59,9 @@ impl Skip {
         match &*tag.name {
             "nav" | "button" | "select" | "dialog" => true,
             "aside" | "footer" => !in_main,
-            "div" | "section" | "ul" | "ol" | "table" | "header" | "p" | "span" | "li" | "form" | "a" => is_hidden(tag) || is_navigation(tag),
+            "div" | "section" | "ul" | "ol" | "table" | "header" | "p" | "span" | "li" | "form" | "a" => {
+                is_hidden(tag) || is_navigation(tag)
+            }
             _ => false,
         }
     }
@@ -69,24 +71,50 @@ fn is_hidden(tag: &Tag<'_>) -> bool {
     let style = tag.attribute("style").unwrap_or_default();
     tag.attribute("hidden").is_some_and(|value| value != "until-found")
         || tag.attribute("aria-hidden").is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        || style.split(';').any(|rule| rule.split_once(':').is_some_and(|(name, value)| name.trim() == "display" && value.trim() == "none"))
+        || style.split(';').any(|rule| {
+            rule.split_once(':').is_some_and(|(name, value)| name.trim() == "display" && value.trim() == "none")
+        })
 }
 
 /// Class, id and role words that page generators give to navigation (DocBook, Sphinx, Bootstrap, MediaWiki).
 const NAVIGATION: [&str; 12] = [
-    "navheader", "navfooter", "navigation", "navbar", "nav", "breadcrumb", "breadcrumbs", "sidebar", "sphinxsidebar", "menubar",
-    "cookie-banner", "headerlink",
+    "navheader",
+    "navfooter",
+    "navigation",
+    "navbar",
+    "nav",
+    "breadcrumb",
+    "breadcrumbs",
+    "sidebar",
+    "sphinxsidebar",
+    "menubar",
+    "cookie-banner",
+    "headerlink",
 ];
 
 fn is_navigation(tag: &Tag<'_>) -> bool {
     let words = ["class", "id", "role"].into_iter().filter_map(|name| tag.attribute(name));
-    words.flat_map(str::split_ascii_whitespace).any(|word| NAVIGATION.iter().any(|name| word.eq_ignore_ascii_case(name)))
+    words
+        .flat_map(str::split_ascii_whitespace)
+        .any(|word| NAVIGATION.iter().any(|name| word.eq_ignore_ascii_case(name)))
 }
 
 /// Elements without content and so without an end tag.
 fn is_void(name: &str) -> bool {
     matches!(
         name,
-        "area" | "base" | "br" | "col" | "embed" | "hr" | "img" | "input" | "link" | "meta" | "source" | "track" | "wbr"
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "link"
+            | "meta"
+            | "source"
+            | "track"
+            | "wbr"
     )
 }

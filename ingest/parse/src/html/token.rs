@@ -260,7 +260,10 @@ mod tests {
     #[test]
     fn attributes_are_found() {
         let Some(Token::Open(tag)) = Tokens::new("<div CLASS = \"a b\" hidden id=x>").next() else { panic!("no tag") };
-        assert_eq!((tag.attribute("class"), tag.attribute("hidden"), tag.attribute("id")), (Some("a b"), Some(""), Some("x")));
+        assert_eq!(
+            (tag.attribute("class"), tag.attribute("hidden"), tag.attribute("id")),
+            (Some("a b"), Some(""), Some("x"))
+        );
         assert_eq!(tag.attribute("role"), None);
     }
 

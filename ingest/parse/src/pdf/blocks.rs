@@ -1,5 +1,6 @@
 //! Lines to headings, paragraphs, lists and code.
 
+use super::hyphen::Hyphens;
 use super::order::Line;
 use super::running::PageLines;
 use super::style::{Styles, same_size};
@@ -13,10 +14,17 @@ const LONGEST_HEADING: usize = 160;
 /// Writes the blocks of all pages.
 pub(super) fn write(builder: &mut Builder<'_>, mut pages: Vec<PageLines>) -> Result<(), ParseError> {
     let styles = Styles::of(&pages);
-    mend_page_ends(&mut pages);
+    let hyphens = Hyphens::of(&pages);
+    mend_page_ends(&mut pages, &hyphens);
     for (index, page) in pages.iter().enumerate() {
         builder.page(index + 1)?;
-        let mut writer = Writer { builder, styles: &styles, open: Vec::new(), margin: right_margins(&page.lines) };
+        let mut writer = Writer {
+            builder,
+            styles: &styles,
+            hyphens: &hyphens,
+            open: Vec::new(),
+            margin: right_margins(&page.lines),
+        };
         for (at, line) in page.lines.iter().enumerate() {
             writer.line(at, line)?;
         }
@@ -28,6 +36,7 @@ pub(super) fn write(builder: &mut Builder<'_>, mut pages: Vec<PageLines>) -> Res
 struct Writer<'w, 'l, 'p> {
     builder: &'w mut Builder<'l>,
     styles: &'w Styles,
+    hyphens: &'w Hyphens,
     /// The lines of the block being read, with their places on the page.
     open: Vec<(usize, &'p Line)>,
     /// Where the text of each line's column ends on the right.
@@ -49,7 +58,11 @@ impl<'p> Writer<'_, '_, 'p> {
     fn parts(&self, at: usize, last: &Line, next: &Line) -> bool {
         let (a, b) = (&last.piece, &next.piece);
         let first = self.open.first().map_or(&last.piece, |(_, first)| &first.piece);
-        if !same_size(a.size, b.size) || a.mono != b.mono {
+        let short = self.margin.get(at).is_some_and(|margin| a.right < margin - a.size * 3.0);
+        let ended = ends_sentence(&a.text);
+        // A long name or address may fill a line of prose with code type.
+        let prose = first.mono == b.mono || (!first.mono && !short && !ended);
+        if !same_size(a.size, b.size) || !prose {
             return true;
         }
         let heading = self.styles.heading(last);
@@ -59,9 +72,9 @@ impl<'p> Writer<'_, '_, 'p> {
         let drop = b.y - a.y;
         if drop < 0.0 {
             // A new column goes on with the sentence unless it ended or the next begins with an indent or a bullet.
-            return !last.ends_column || a.mono || ends_sentence(&a.text) || starts_item(&b.text);
+            return !last.ends_column || first.mono || ended || starts_item(&b.text);
         }
-        if a.mono {
+        if first.mono {
             return drop > a.size * 2.6;
         }
         if drop > self.styles.leading(a.size) * 1.35 + 0.5 {
@@ -70,22 +83,15 @@ impl<'p> Writer<'_, '_, 'p> {
         if heading.is_some() {
             return false;
         }
-        let short = self.margin.get(at).is_some_and(|margin| a.right < margin - a.size * 3.0);
-        let ended = ends_sentence(&a.text);
         let indented = b.left > first.left + b.size * 0.8 && b.left > a.left + b.size * 0.8;
         let marker = starts_item(&b.text) && (b.left <= first.left + b.size || short || ended);
-        marker || (indented && (ended || short)) || (short && ended) || self.is_second_after_indent(b) && ended && short
-    }
-
-    /// The third line of a paragraph whose first line is indented tells nothing; kept apart for reading ease.
-    fn is_second_after_indent(&self, next: &super::line::Piece) -> bool {
-        self.open.first().is_some_and(|(_, first)| next.left < first.piece.left - next.size * 0.8)
+        marker || (indented && (ended || short)) || (short && ended)
     }
 
     fn flush(&mut self) -> Result<(), ParseError> {
         let lines = std::mem::take(&mut self.open);
         let Some((_, first)) = lines.first() else { return Ok(()) };
-        if first.piece.mono {
+        if first.piece.mono && !starts_item(&first.piece.text) {
             return self.builder.code(&code(&lines));
         }
         let table = lines.len() > 1 && lines.iter().filter(|(_, line)| line.cells > 1).count() * 2 > lines.len();
@@ -94,11 +100,13 @@ impl<'p> Writer<'_, '_, 'p> {
                 text.push('\n');
                 text.push_str(&line.piece.text);
             } else {
-                push_line(&mut text, &line.piece.text, Hyphen::Mend);
+                let added = self.hyphens.is_added(&text, &line.piece.text);
+                push_line(&mut text, &line.piece.text, if added { Hyphen::Mend } else { Hyphen::Keep });
             }
             text
         });
-        let heading = self.styles.heading(first).filter(|_| text.chars().count() <= LONGEST_HEADING && has_words(&text));
+        let heading =
+            self.styles.heading(first).filter(|_| text.chars().count() <= LONGEST_HEADING && has_words(&text));
         if let Some(level) = heading {
             return self.builder.heading(level, &text);
         }
@@ -116,24 +124,22 @@ fn right_margins(lines: &[Line]) -> Vec<f64> {
     let margin = |at: usize| {
         let near = lines.iter().skip(at.saturating_sub(NEAR)).take(NEAR * 2);
         let own = lines.get(at).map(|line| &line.piece);
-        let beside = near.filter(|line| own.is_none_or(|own| line.piece.left < own.right && line.piece.right > own.left));
+        let beside =
+            near.filter(|line| own.is_none_or(|own| line.piece.left < own.right && line.piece.right > own.left));
         beside.map(|line| line.piece.right).fold(0.0, f64::max)
     };
     (0..lines.len()).map(margin).collect()
 }
 
 /// A word broken at the end of a page is put together on the page it begins on.
-fn mend_page_ends(pages: &mut [PageLines]) {
+fn mend_page_ends(pages: &mut [PageLines], hyphens: &Hyphens) {
     for index in 1..pages.len() {
         let Some([before, after]) = pages.get_mut(index - 1..=index) else { continue };
         let (Some(last), Some(first)) = (before.lines.last_mut(), after.lines.first_mut()) else { continue };
-        let text = &last.piece.text;
-        let broken = text.strip_suffix(['-', '\u{2010}']).filter(|stem| stem.ends_with(char::is_lowercase));
-        if let Some(stem) = broken
-            && first.piece.text.starts_with(char::is_lowercase)
-        {
+        if hyphens.is_added(&last.piece.text, &first.piece.text) {
             let (rest, remaining) = first.piece.text.split_once(' ').unwrap_or((&first.piece.text, ""));
-            last.piece.text = format!("{stem}{rest}");
+            last.piece.text.pop();
+            last.piece.text.push_str(rest);
             first.piece.text = remaining.to_owned();
         }
     }
@@ -188,7 +194,9 @@ fn starts_item(text: &str) -> bool {
     let digits = text.len() - after.len();
     match after.chars().next() {
         Some('、') => digits > 0,
-        Some('.' | ')' | '．') => (1..=3).contains(&digits) && after.chars().nth(1).is_some_and(|c| c == ' ' || is_wide(c)),
+        Some('.' | ')' | '．') => {
+            (1..=3).contains(&digits) && after.chars().nth(1).is_some_and(|c| c == ' ' || is_wide(c))
+        }
         _ => false,
     }
 }
@@ -199,7 +207,8 @@ mod tests {
 
     #[test]
     fn items_are_known_by_their_marks() {
-        for text in ["• one", "1. one", "12) one", "(3) one", "（二）范围", "三、付款", "① 一", "第五条 违约", "- one"] {
+        for text in ["• one", "1. one", "12) one", "(3) one", "（二）范围", "三、付款", "① 一", "第五条 违约", "- one"]
+        {
             assert!(starts_item(text), "{text}");
         }
         for text in ["2026 was", "1.5 times", "one", "第三方", "-x"] {

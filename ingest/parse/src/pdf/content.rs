@@ -189,7 +189,9 @@ impl<'a> Reader<'a> {
             Object::Name(name) => resources.properties.get::<Dict<'_>>(name.as_ref()),
             _ => None,
         };
-        let text = dict.and_then(|dict| dict.get::<PdfString<'_>>(b"ActualText")).map(|text| super::text_string(text.as_bytes()));
+        let text = dict
+            .and_then(|dict| dict.get::<PdfString<'_>>(b"ActualText"))
+            .map(|text| super::text_string(text.as_bytes()));
         self.marks.push(text.map_or(Mark::Plain, |text| Mark::Replaced(Some(text.into()))));
     }
 
@@ -244,7 +246,12 @@ impl<'a> Reader<'a> {
         let origin = transform * start;
         let advance = Vec2::new(a * step.x + c * step.y, b * step.x + d * step.y);
         let size = state.size.abs() * if font.horizontal { c.hypot(d) } else { a.hypot(b) };
-        if text.is_empty() || !origin.is_finite() || !advance.x.is_finite() || !advance.y.is_finite() || !size.is_finite() {
+        if text.is_empty()
+            || !origin.is_finite()
+            || !advance.x.is_finite()
+            || !advance.y.is_finite()
+            || !size.is_finite()
+        {
             return;
         }
         self.glyphs.push(Glyph { text, origin, advance, size, bold: font.bold, mono: font.mono });

@@ -67,6 +67,8 @@ pub(super) struct Shown {
 pub(super) struct LoadedFont<'a> {
     font: Font<'a>,
     fallback: Fallback,
+    /// Its glyphs are drawings: without names that mean anything, the codes are the best guess.
+    drawn: bool,
     pub(super) bold: bool,
     pub(super) mono: bool,
     pub(super) horizontal: bool,
@@ -79,7 +81,7 @@ enum Fallback {
     /// The code is text in a character encoding, as with the CMaps `GBK-EUC-H` and `UniGB-UCS2-H`.
     Encoded(&'static Encoding),
     /// The code is a glyph number of one of Adobe's collections.
-    Collection(CMap),
+    Collection(Box<CMap>),
 }
 
 impl<'a> LoadedFont<'a> {
@@ -89,6 +91,7 @@ impl<'a> LoadedFont<'a> {
         Self {
             horizontal: font.is_horizontal(),
             fallback: Fallback::of(dict),
+            drawn: dict.get::<Name<'_>>(b"Subtype").is_some_and(|kind| kind.as_str() == "Type3"),
             bold: has(&["bold", "black", "heavy", "demi", "simhei"]),
             mono: has(&["mono", "courier", "consol", "menlo", "typewriter", "cmtt", "fixed", "sourcecode"]),
             font,
@@ -108,10 +111,16 @@ impl<'a> LoadedFont<'a> {
         }
         let advance = self.font.code_advance(code);
         let advance = if self.horizontal { advance.x } else { advance.y };
-        let text = self.fallback.first(code, length).or_else(|| self.own(code)).or_else(|| self.fallback.last(code));
+        let text = self.fallback.first(code, length).or_else(|| self.own(code));
+        let text = text.or_else(|| self.fallback.last(code)).or_else(|| self.code_as_text(code));
         let shown = Shown { text: text.unwrap_or_default().into(), advance };
         self.codes.borrow_mut().insert((code, length), shown.clone());
         shown
+    }
+
+    fn code_as_text(&self, code: u32) -> Option<String> {
+        let letter = u8::try_from(code).ok().filter(|byte| self.drawn && (0x20..0x7f).contains(byte))?;
+        Some(String::from(char::from(letter)))
     }
 
     /// The text by the font's ToUnicode map or its glyph names.
@@ -135,11 +144,12 @@ impl Fallback {
         let descendant = dict.get::<Array<'_>>(b"DescendantFonts").and_then(|fonts| fonts.iter::<Dict<'_>>().next());
         let system = descendant.and_then(|font| font.get::<Dict<'_>>(b"CIDSystemInfo"));
         let collection = system.and_then(|info| {
-            let (registry, ordering) = (info.get::<PdfString<'_>>(b"Registry")?, info.get::<PdfString<'_>>(b"Ordering")?);
+            let (registry, ordering) =
+                (info.get::<PdfString<'_>>(b"Registry")?, info.get::<PdfString<'_>>(b"Ordering")?);
             CidFamily::from_registry_ordering(registry.as_bytes(), ordering.as_bytes()).ucs2_cmap()
         });
         let map = collection.and_then(load_embedded).and_then(|data| CMap::parse(data, load_embedded));
-        map.map_or(Self::None, Self::Collection)
+        map.map_or(Self::None, |map| Self::Collection(Box::new(map)))
     }
 
     /// Text that is surer than what the font says.

@@ -94,7 +94,9 @@ fn rows(lines: Vec<Line>) -> Vec<Vec<Line>> {
     let mut rows: Vec<Vec<Line>> = Vec::new();
     for line in lines {
         match rows.last_mut() {
-            Some(row) if row.first().is_some_and(|first| line.piece.y - first.piece.y < line.piece.size * 0.4) => row.push(line),
+            Some(row) if row.first().is_some_and(|first| line.piece.y - first.piece.y < line.piece.size * 0.4) => {
+                row.push(line)
+            }
             _ => rows.push(vec![line]),
         }
     }

@@ -25,14 +25,7 @@ type Key = (String, i64);
 
 /// Takes running lines and page numbers out. The first of each kind stays, at the top of its page.
 pub(super) fn remove(pages: &mut [PageLines]) {
-    let mut seen: HashMap<Key, usize> = HashMap::new();
-    for page in pages.iter() {
-        for index in edges(page) {
-            for key in page.lines.get(index).into_iter().flat_map(near_keys) {
-                *seen.entry(key).or_default() += 1;
-            }
-        }
-    }
+    let seen = count(pages);
     let fewest = FEWEST.min(pages.len().max(2));
     let mut shown: HashMap<String, ()> = HashMap::new();
     for page in pages {
@@ -44,7 +37,8 @@ pub(super) fn remove(pages: &mut [PageLines]) {
             if edge && is_page_number(&line.piece.text) {
                 continue;
             }
-            let running = edge && near_keys(&line).any(|key| seen.get(&key).is_some_and(|count| *count >= fewest));
+            let running =
+                edge && near_keys(&line).any(|key| seen.get(&key).is_some_and(|seen| seen.is_running(fewest)));
             if !running {
                 kept.push(line);
             } else if shown.insert(words(&line.piece.text), ()).is_none() {
@@ -57,6 +51,36 @@ pub(super) fn remove(pages: &mut [PageLines]) {
         first.append(&mut kept);
         page.lines = first;
     }
+}
+
+/// On how many pages a line stands, and from which to which.
+#[derive(Debug)]
+struct Seen {
+    pages: usize,
+    first: usize,
+    last: usize,
+}
+
+impl Seen {
+    /// Left and right pages have headers of their own and a chapter begins without one: every third page is enough. The
+    /// head of a table that goes on over some pages comes more rarely.
+    fn is_running(&self, fewest: usize) -> bool {
+        self.pages >= fewest && self.pages * 3 > self.last - self.first
+    }
+}
+
+fn count(pages: &[PageLines]) -> HashMap<Key, Seen> {
+    let mut seen: HashMap<Key, Seen> = HashMap::new();
+    for (number, page) in pages.iter().enumerate() {
+        for index in edges(page) {
+            for key in page.lines.get(index).into_iter().flat_map(near_keys) {
+                let seen = seen.entry(key).or_insert(Seen { pages: 0, first: number, last: number });
+                seen.pages += usize::from(seen.pages == 0 || seen.last != number);
+                seen.last = number;
+            }
+        }
+    }
+    seen
 }
 
 /// Places in `lines` of those within the bands.

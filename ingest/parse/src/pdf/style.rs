@@ -1,6 +1,6 @@
 //! What a document's type sizes mean: body, headings, and how far lines are set apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::Line;
 use super::running::PageLines;
@@ -10,6 +10,9 @@ const SAME: f64 = 0.06;
 
 /// Heading levels told apart by size.
 const LEVELS: usize = 5;
+
+/// Headings with the same words; more of them are labels.
+const MOST_EQUAL: usize = 4;
 
 /// Whether two font sizes are meant to be the same.
 pub(super) fn same_size(a: f64, b: f64) -> bool {
@@ -24,6 +27,8 @@ pub(super) struct Styles {
     headings: Vec<f64>,
     /// Bold lines of body size are headings: the body itself is not bold.
     bold_stands_out: bool,
+    /// Lines in heading type that come again and again: `Note`, `Warning`. They head nothing.
+    repeated: BTreeSet<String>,
     /// Usual distance of baselines as a multiple of the size, by size in half points.
     leadings: BTreeMap<i64, f64>,
 }
@@ -49,18 +54,31 @@ impl Styles {
                 headings.push(size);
             }
         }
-        Self { body, headings, bold_stands_out: bold * 5 < all, leadings: leadings(pages) }
+        let bold_stands_out = bold * 5 < all;
+        let mut styles = Self { body, headings, bold_stands_out, repeated: BTreeSet::new(), leadings: leadings(pages) };
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for line in lines().filter(|line| styles.heading(line).is_some()) {
+            *counts.entry(&line.piece.text).or_default() += 1;
+        }
+        styles.repeated =
+            counts.into_iter().filter(|(_, count)| *count > MOST_EQUAL).map(|(text, _)| text.to_owned()).collect();
+        styles
     }
 
     /// Level of the heading a line belongs to, by its type alone.
     pub(super) fn heading(&self, line: &Line) -> Option<usize> {
         let piece = &line.piece;
+        if self.repeated.contains(&piece.text) {
+            return None;
+        }
         let level = self.headings.iter().position(|size| same_size(*size, piece.size) && piece.size > self.body * 1.08);
         if let Some(level) = level {
             return Some(level.min(LEVELS - 1) + 1);
         }
         let bold = self.bold_stands_out && piece.bold && !piece.mono && piece.size > self.body * 0.95;
-        let short = piece.chars() <= 60 && line.cells == 1 && !piece.text.ends_with(['.', '。', ',', '，', ';', '；', ':', '：']);
+        let short = piece.chars() <= 60
+            && line.cells == 1
+            && !piece.text.ends_with(['.', '。', ',', '，', ';', '；', ':', '：']);
         (bold && short).then(|| self.headings.len().min(LEVELS) + 1)
     }
 

@@ -49,3 +49,12 @@ fn numbered_and_underlined_headings_are_found_lists_are_not() {
     ];
     assert_eq!(blocks(text), expected);
 }
+
+#[test]
+fn programs_keep_their_lines() {
+    let text = "fn main() {\n    run();\n}\n\nfn run() {}\n";
+    let document = parse_source(text, &Limits::default()).unwrap();
+    assert_eq!(document.text, text.trim_end());
+    assert_eq!(document.blocks.len(), 1);
+    assert_eq!(document.blocks[0].kind, BlockKind::Code);
+}

@@ -106,6 +106,13 @@ fn column(address: &str) -> Option<usize> {
     number.checked_sub(1)
 }
 
+/// What stands behind the rows: short, and so found from the end.
+fn after_rows(content: &[u8]) -> &[u8] {
+    let mark = b"</sheetData>";
+    let at = content.windows(mark.len()).rposition(|window| window == mark);
+    at.and_then(|at| content.get(at..)).unwrap_or_default()
+}
+
 /// Cells merged downwards: the rows below are given the text, since a reader sees it beside each of them.
 #[derive(Default)]
 struct Merges {
@@ -119,9 +126,12 @@ impl Merges {
     /// The list stands behind the rows, so it is looked for first.
     fn read(content: &[u8], limits: &Limits) -> Result<Self, ParseError> {
         let mut merges = Self::default();
+        let rest = after_rows(content);
         let mark = b"<mergeCells";
-        let Some(at) = content.windows(mark.len()).rposition(|window| window == mark) else { return Ok(merges) };
-        let mut xml = Xml::new(content.get(at..).unwrap_or_default(), limits);
+        let Some(at) = rest.windows(mark.len()).position(|window| window == mark) else {
+            return Ok(merges);
+        };
+        let mut xml = Xml::new(rest.get(at..).unwrap_or_default(), limits);
         loop {
             match xml.next()? {
                 Node::Open(tag) if tag.name().as_str() == "mergeCell" => {
@@ -166,7 +176,10 @@ mod tests {
 
     #[test]
     fn addresses_are_read() {
-        assert_eq!((column("A1"), column("Z9"), column("AA1"), column("XFD1"), column("7")), (Some(0), Some(25), Some(26), Some(16383), None));
+        assert_eq!(
+            (column("A1"), column("Z9"), column("AA1"), column("XFD1"), column("7")),
+            (Some(0), Some(25), Some(26), Some(16383), None)
+        );
         assert_eq!(row("AB12"), Some(12));
     }
 }

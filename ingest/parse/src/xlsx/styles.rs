@@ -12,7 +12,7 @@ use crate::{Limits, ParseError};
 enum Shown {
     General,
     Date(DateFormat),
-    Number(NumberFormat),
+    Number(Box<NumberFormat>),
 }
 
 /// The formats of the cell styles, by index.
@@ -31,7 +31,9 @@ impl Styles {
         loop {
             match xml.next()? {
                 Node::Open(tag) => match tag.name().as_str() {
-                    "numFmt" => drop(custom.insert(tag.number("numFmtId"), tag.attribute("formatCode").unwrap_or_default())),
+                    "numFmt" => {
+                        drop(custom.insert(tag.number("numFmtId"), tag.attribute("formatCode").unwrap_or_default()))
+                    }
                     "cellXfs" => in_cells = true,
                     "xf" if in_cells => {
                         let id = tag.number("numFmtId");
@@ -71,7 +73,7 @@ fn shown(code: &str) -> Shown {
     } else if date::is_date(first) {
         Shown::Date(DateFormat::new(first))
     } else {
-        Shown::Number(NumberFormat::new(code))
+        Shown::Number(Box::new(NumberFormat::new(code)))
     }
 }
 

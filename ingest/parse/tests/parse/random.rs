@@ -8,8 +8,17 @@ use crate::{assert_sound, fixture};
 const NAMES: [&str; 9] = ["a.txt", "a.md", "a.html", "a.csv", "a.eml", "a.pdf", "a.docx", "a.xlsx", "a"];
 
 const FIXTURES: [&str; 11] = [
-    "guide-en.docx", "review.pptx", "tables.xlsx", "manual-en.pdf", "handbook-zh.pdf", "columns.pdf", "gbk.pdf",
-    "locked.pdf", "offer.eml", "notice-gb18030.txt", "scan.pdf",
+    "guide-en.docx",
+    "review.pptx",
+    "tables.xlsx",
+    "manual-en.pdf",
+    "handbook-zh.pdf",
+    "columns.pdf",
+    "gbk.pdf",
+    "locked.pdf",
+    "offer.eml",
+    "notice-gb18030.txt",
+    "scan.pdf",
 ];
 
 /// Small limits keep a mutated length from costing the test its time.

@@ -33,7 +33,10 @@ fn columns_drawn_one_after_the_other_stay_so() {
     }
     let lines = read(&page);
     assert_eq!(lines.len(), 16);
-    assert_eq!((lines[7].as_str(), lines[8].as_str()), ("left column running text number 7", "right column running text number 0"));
+    assert_eq!(
+        (lines[7].as_str(), lines[8].as_str()),
+        ("left column running text number 7", "right column running text number 0")
+    );
 }
 
 #[test]
@@ -65,8 +68,16 @@ fn turned_text_is_read_and_slanted_text_is_not() {
     let mut page = glyphs("upright", 50.0, 100.0);
     for (index, c) in "turned".chars().enumerate() {
         let along = index as f64 * 5.0;
-        page.push(Glyph { origin: Point::new(30.0, 300.0 - along), advance: Vec2::new(0.0, -5.0), ..glyphs(&c.to_string(), 0.0, 0.0).remove(0) });
-        page.push(Glyph { origin: Point::new(300.0 + along, 300.0 - along), advance: Vec2::new(4.0, -4.0), ..glyphs("X", 0.0, 0.0).remove(0) });
+        page.push(Glyph {
+            origin: Point::new(30.0, 300.0 - along),
+            advance: Vec2::new(0.0, -5.0),
+            ..glyphs(&c.to_string(), 0.0, 0.0).remove(0)
+        });
+        page.push(Glyph {
+            origin: Point::new(300.0 + along, 300.0 - along),
+            advance: Vec2::new(4.0, -4.0),
+            ..glyphs("X", 0.0, 0.0).remove(0)
+        });
     }
     assert_eq!(read(&page), ["upright", "turned"]);
 }
