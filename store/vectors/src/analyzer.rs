@@ -85,13 +85,15 @@ fn run(text: &[char], wanted: Kind) -> &[char] {
 
 /// Takes Chinese characters up to a clause number or the end of the run, and gives how many were taken.
 fn han(text: &[char], terms: &mut Vec<String>) -> usize {
-    let run = run(text, Kind::Han);
-    let clause = (1..run.len()).find(|at| text.get(*at..).is_some_and(numbering::starts_clause));
-    let run = run.get(..clause.unwrap_or(run.len())).unwrap_or_default();
+    let ends = |at: &usize| match text.get(*at..) {
+        Some(rest @ [first, ..]) => kind(*first) != Kind::Han || numbering::starts_clause(rest),
+        _ => true,
+    };
+    let end = (1..text.len()).find(ends).unwrap_or(text.len());
+    let (run, after) = text.split_at(end);
     let joined: String = run.iter().collect();
     terms.extend(JIEBA.cut_for_search(&joined, true).into_iter().map(|token| token.word.to_owned()));
-    let after = text.get(run.len()..).unwrap_or_default();
-    run.len() + numbering::document(run, after, terms)
+    end + numbering::document(run, after, terms)
 }
 
 /// Takes a run of a script without spaces: each pair of characters is a term, a single one is its own.

@@ -44,9 +44,13 @@ pub(super) fn take(text: &[char], terms: &mut Vec<String>) -> usize {
 }
 
 fn push(term: String, terms: &mut Vec<String>) {
-    if !term.is_empty() && term.chars().count() <= LONGEST {
+    if !term.is_empty() && !is_data(&term) {
         terms.push(term);
     }
+}
+
+fn is_data(run: &str) -> bool {
+    run.chars().nth(LONGEST).is_some()
 }
 
 fn is_letter(c: char) -> bool {
@@ -117,7 +121,8 @@ fn whole(parts: &[Part], letters: bool) -> String {
 impl Part {
     fn term(&self) -> Option<String> {
         match self {
-            Self::Letters(letters) => Some(stem(letters)),
+            // The stemmer takes the square of the length.
+            Self::Letters(letters) => (!is_data(letters)).then(|| stem(letters)),
             Self::Number(number) => Some(number.clone()),
             Self::Joiner(_) => None,
         }

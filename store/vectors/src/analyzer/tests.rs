@@ -99,8 +99,16 @@ fn nothing_gives_nothing_and_anything_is_taken() {
     for text in ["", " \n\t", "。，！", "🎉", "---", "第", "〔2024〕", "-1", "'", "第十二", "第条"] {
         assert!(words(text).len() <= 3, "{text}: {:?}", words(text));
     }
-    assert!(words(&"a".repeat(100_000)).is_empty());
     assert_eq!(words("🎉银行🎉").first().map(String::as_str), Some("银行"));
+}
+
+#[test]
+fn long_texts_take_no_longer_than_their_length() {
+    assert!(words(&"y".repeat(1_000_000)).is_empty());
+    assert_eq!(words(&"第一条".repeat(100_000)).len(), 200_000);
+    for text in ["第", "第一", "〔2024〕", "1.", "1,000,", "a-", "a'", "银", "ab1", "数据库"] {
+        let _ = words(&text.repeat(100_000));
+    }
 }
 
 proptest::proptest! {

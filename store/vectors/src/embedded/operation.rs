@@ -25,21 +25,27 @@ enum Head {
 impl Operation {
     /// About how many bytes it is.
     pub(super) fn bytes(&self) -> u64 {
-        let of = |point: &Point| size_of_val(point.dense.as_slice()) + point.passage.text.len() + size_of::<Passage>();
+        let of = |point: &Point| point.passage.text.len() + size_of::<Passage>();
+        self.points().iter().map(of).sum::<usize>() as u64 + self.vector_bytes()
+    }
+
+    /// How many bytes its vectors are.
+    pub(super) fn vector_bytes(&self) -> u64 {
+        self.points().iter().map(|point| size_of_val(point.dense.as_slice())).sum::<usize>() as u64
+    }
+
+    fn points(&self) -> &[Point] {
         match self {
-            Self::Upsert(points) => points.iter().map(of).sum::<usize>() as u64,
-            Self::Delete(_) => 0,
+            Self::Upsert(points) => points,
+            Self::Delete(_) => &[],
         }
     }
 
     /// `length of the head, head, vectors`.
     pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
-        let points: &[Point] = match self {
-            Self::Upsert(points) => points,
-            Self::Delete(_) => &[],
-        };
+        let points = self.points();
         let head = match self {
-            Self::Upsert(points) => Head::Upsert {
+            Self::Upsert(_) => Head::Upsert {
                 dimensions: points.first().map_or(0, |point| point.dense.len()),
                 points: points.iter().map(|point| (point.id, point.passage.clone())).collect(),
             },

@@ -30,7 +30,7 @@ pub(super) struct Shard {
     engine: Engine,
     folder: PathBuf,
     writer: Mutex<Writer>,
-    /// Bytes written since the engine last looked whether to index, or of the vectors there were at opening.
+    /// Bytes of the vectors written since the engine last looked whether to index, and of those there were at opening.
     unoptimized: AtomicU64,
     /// Bytes written since the space was opened.
     logged: AtomicU64,
@@ -113,7 +113,7 @@ impl Shard {
             return Err(error);
         }
         let written = writer.journal.bytes() - before;
-        self.unoptimized.fetch_add(written, Ordering::Relaxed);
+        self.unoptimized.fetch_add(operation.vector_bytes(), Ordering::Relaxed);
         self.logged.fetch_add(written, Ordering::Relaxed);
         if writer.journal.bytes() > CHECKPOINT_BYTES {
             self.checkpoint(&mut writer)?;

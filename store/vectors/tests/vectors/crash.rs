@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use kubemate_vectors::{DenseQuery, Embedded, EmbeddedConfig, LexicalQuery, Passage, Point, Selector, VectorStore};
 use uuid::Uuid;
 
-use super::{space, spec, tenant, vector};
+use super::{name, space, spec, tenant, vector};
 
 /// Names the folder to the child.
 const FOLDER: &str = "KUBEMATE_TEST_KILLED_WRITER_FOLDER";
@@ -31,7 +31,7 @@ fn config() -> EmbeddedConfig {
 
 /// The point as a round writes it: vector, words and file all tell the round.
 fn point(n: u64, round: u64) -> Point {
-    let text = format!("point{n}x round{round}x point{n}round{round}x {}", "y".repeat(FILLER));
+    let text = format!("{n} {} {}", name(n * 1_000 + round), "y".repeat(FILLER));
     let passage =
         Passage { file: format!("file-{}", n / BATCH), version: round.cast_signed(), text, ..Passage::default() };
     Point { id: Uuid::from_u128(n.into()), dense: vector(n * 1_000_003 + round, DIMENSIONS), passage }
@@ -129,20 +129,21 @@ async fn check(folder: &Path, batches: &mut BTreeMap<u64, Option<u64>>, cut_off:
         batches.insert(batch, seen);
     }
     assert_eq!(store.count(&tenant(), &space("killed")).await.unwrap(), there);
+    // The next child opens the folder when nothing here does.
+    store.indexed().await;
 }
 
 /// A point is of one round in all its parts: passage, vector and words.
 async fn whole(store: &Embedded, passage: &Passage) {
     let (tenant, space) = (tenant(), space("killed"));
-    let mut names = passage.text.split(' ').map(|word| word.trim_start_matches(|c: char| !c.is_ascii_digit()));
-    let n: u64 = names.next().unwrap().trim_end_matches('x').parse().unwrap();
+    let n: u64 = passage.text.split(' ').next().unwrap().parse().unwrap();
     let round = passage.version.cast_unsigned();
     let expected = point(n, round);
     assert_eq!(*passage, expected.passage);
     let query = DenseQuery { vector: expected.dense, limit: 1, filter: None };
     let hit = store.dense(&tenant, &space, query).await.unwrap().pop().unwrap();
     assert!(hit.id == expected.id && hit.score > 0.999, "the vector of point {n} is of round {round}");
-    let query = LexicalQuery { text: format!("point{n}round{round}x"), limit: 2, filter: None };
+    let query = LexicalQuery { text: name(n * 1_000 + round), limit: 2, filter: None };
     let hits = store.lexical(&tenant, &space, query).await.unwrap();
     assert_eq!(hits.iter().map(|hit| hit.id).collect::<Vec<_>>(), [expected.id], "the words of point {n}");
 }
