@@ -40,12 +40,12 @@ def best_of(work):
 def rows_of(path, splits):
     size = path.stat().st_size / 1e6
     seconds, pages = best_of(lambda: pages_of(path))
-    rows = [{"what": f"parse {path.name}", "peer": round(size / seconds, 2), "unit": "MB/s"}]
+    rows = [{"what": f"parse {path.name}", "peer": round(size / seconds, 3), "unit": "MB/s"}]
     if path.suffix == ".pdf":
         rows.append({"what": f"parse {path.name}", "peer": round(len(pages) / seconds, 2), "unit": "pages/s"})
     if splits:
         more, _ = best_of(lambda: [SPLITTER.split_text(page) for page in pages])
-        rows.append({"what": f"parse + split {path.name}", "peer": round(size / (seconds + more), 2), "unit": "MB/s"})
+        rows.append({"what": f"parse + split {path.name}", "peer": round(size / (seconds + more), 3), "unit": "MB/s"})
     return rows
 
 

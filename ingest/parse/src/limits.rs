@@ -16,6 +16,10 @@ pub struct Limits {
     pub max_blocks: u64,
     /// Pages, slides or sheets.
     pub max_pages: u64,
+    /// Glyphs drawn on one page of a PDF. A dense newspaper page has 50,000.
+    pub max_page_glyphs: u64,
+    /// Drawing operators of a whole PDF: forms that draw each other would otherwise never end.
+    pub max_operators: u64,
     /// Members of an Office file's archive.
     pub max_zip_entries: u64,
     /// Uncompressed bytes of one member of an archive.
@@ -41,6 +45,8 @@ impl Default for Limits {
             max_text_bytes: 64 << 20,
             max_blocks: 1_000_000,
             max_pages: 20_000,
+            max_page_glyphs: 1_000_000,
+            max_operators: 200_000_000,
             max_zip_entries: 10_000,
             max_zip_entry_bytes: 512 << 20,
             max_zip_total_bytes: 1 << 30,

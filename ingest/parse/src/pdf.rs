@@ -34,7 +34,7 @@ pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Document, ParseErro
     let pdf = Pdf::new(bytes.to_vec()).map_err(load_error)?;
     let pages = pdf.pages();
     limits.check("max_pages", pages.len(), limits.max_pages)?;
-    let mut reader = content::Reader::new();
+    let mut reader = content::Reader::new(limits);
     let mut read = Vec::with_capacity(pages.len());
     let mut length = 0;
     for page in pages.iter() {

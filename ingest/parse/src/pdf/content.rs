@@ -10,16 +10,13 @@ use hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as PdfStrin
 use hayro_syntax::page::{Page, Resources};
 
 use super::font::{Fonts, LoadedFont};
-use crate::ParseError;
+use crate::{Limits, ParseError};
 
 /// Forms within forms; viewers stop at about as many.
 const DEEPEST_FORM: usize = 16;
 
 /// Saved graphics states; real pages stay below fifty.
 const MOST_STATES: usize = 512;
-
-/// Operators of a whole document: forms that draw each other twice would otherwise never end.
-const MOST_OPERATORS: u64 = 200_000_000;
 
 /// One glyph, in points from the upper left corner of the page as it is shown.
 #[derive(Debug, Clone)]
@@ -34,7 +31,8 @@ pub(super) struct Glyph {
 }
 
 /// Reads pages one after the other.
-pub(super) struct Reader<'a> {
+pub(super) struct Reader<'a, 'l> {
+    limits: &'l Limits,
     fonts: Fonts<'a>,
     operators: u64,
     glyphs: Vec<Glyph>,
@@ -67,9 +65,9 @@ struct Cursor {
     line: Affine,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new() -> Self {
-        Self { fonts: Fonts::new(), operators: 0, glyphs: Vec::new(), marks: Vec::new() }
+impl<'a, 'l> Reader<'a, 'l> {
+    pub(super) fn new(limits: &'l Limits) -> Self {
+        Self { limits, fonts: Fonts::new(), operators: 0, glyphs: Vec::new(), marks: Vec::new() }
     }
 
     /// The glyphs of a page, in the order they are drawn.
@@ -104,10 +102,7 @@ impl<'a> Reader<'a> {
         let mut cursor = Cursor { matrix: Affine::IDENTITY, line: Affine::IDENTITY };
         let mut fonts: HashMap<Vec<u8>, Option<Rc<LoadedFont<'a>>>> = HashMap::new();
         while let Some(operator) = operators.next() {
-            self.operators += 1;
-            if self.operators > MOST_OPERATORS {
-                return Err(ParseError::TooLarge { limit: "operators", allowed: MOST_OPERATORS });
-            }
+            self.count_operator()?;
             use TypedInstruction as Op;
             match operator {
                 Op::SaveState(_) if saved.len() < MOST_STATES => saved.push(state.clone()),
@@ -161,6 +156,15 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    fn count_operator(&mut self) -> Result<(), ParseError> {
+        self.operators += 1;
+        let allowed = self.limits.max_operators;
+        if self.operators > allowed {
+            return Err(ParseError::TooLarge { limit: "max_operators", allowed });
+        }
+        self.limits.check("max_page_glyphs", self.glyphs.len(), self.limits.max_page_glyphs)
     }
 
     fn form(

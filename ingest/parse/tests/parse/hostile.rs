@@ -93,3 +93,58 @@ fn deep_and_unclosed_markup_ends_in_time() {
     let quotes = format!("{}x", ">".repeat(20_000));
     assert!(try_parse(quotes.as_bytes(), "a.md", &Limits::default()).is_ok());
 }
+
+/// A PDF of one page, whose content is object 5; more objects follow from 6.
+fn pdf(resources: &str, font: &str, content: &str, more: &[String]) -> Vec<u8> {
+    let stream = |content: &str| format!("<</Length {}>>stream\n{content}\nendstream", content.len());
+    let mut objects = vec![
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        format!("<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<{resources}>>/Contents 5 0 R>>"),
+        font.to_owned(),
+        stream(content),
+    ];
+    objects.extend_from_slice(more);
+    let mut out = "%PDF-1.4\n".to_owned();
+    let mut table = String::new();
+    for (index, object) in objects.iter().enumerate() {
+        table += &format!("{:010} 00000 n \n", out.len());
+        out += &format!("{} 0 obj\n{object}\nendobj\n", index + 1);
+    }
+    let (start, count) = (out.len(), objects.len() + 1);
+    out += &format!("xref\n0 {count}\n0000000000 65535 f \n{table}");
+    out += &format!("trailer<</Size {count}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF");
+    out.into_bytes()
+}
+
+const HELVETICA: &str = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>";
+const HELLO: &str = "BT /F1 12 Tf 72 720 Td (hello) Tj ET";
+
+#[test]
+fn a_plain_page_built_like_the_ones_below_is_read() {
+    let page = pdf("/Font<</F1 4 0 R>>", HELVETICA, HELLO, &[]);
+    assert_eq!(try_parse(&page, "a.pdf", &Limits::default()).unwrap().text, "hello");
+}
+
+#[test]
+fn forms_that_draw_each_other_end_at_a_limit() {
+    let form = |next: usize| {
+        let content = if next < 19 { "/X Do ".repeat(10) } else { HELLO.to_owned() };
+        format!(
+            "<</Type/XObject/Subtype/Form/BBox[0 0 1 1]/Resources<</Font<</F1 4 0 R>>/XObject<</X {next} 0 R>>>>/Length {}>>stream\n{content}\nendstream",
+            content.len()
+        )
+    };
+    let forms: Vec<String> = (7..=19).map(form).collect();
+    let bomb = pdf("/XObject<</X 6 0 R>>", HELVETICA, "/X Do", &forms);
+    assert_eq!(code_of(&bomb, "a.pdf"), "too_large");
+}
+
+#[test]
+fn deep_nesting_and_endless_ranges_cost_nothing() {
+    let deep = pdf("/Font<</F1 4 0 R>>", HELVETICA, &format!("{}{HELLO}", "[".repeat(300_000)), &[]);
+    assert_eq!(code_of(&deep, "a.pdf"), "no_text");
+    let composite = "<</Type/Font/Subtype/Type0/BaseFont/A/Encoding/Identity-H/DescendantFonts[6 0 R]>>";
+    let widths = "<</Type/Font/Subtype/CIDFontType2/BaseFont/A/W[0 4294967295 500]>>".to_owned();
+    assert_eq!(code_of(&pdf("/Font<</F1 4 0 R>>", composite, HELLO, &[widths]), "a.pdf"), "no_text");
+}
