@@ -2,7 +2,7 @@
 //!
 //! # Framing
 //!
-//! All integers are unsigned and little-endian. The parent writes one request and may then close its end:
+//! All integers are unsigned and little-endian. The parent writes a request:
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -11,7 +11,7 @@
 //! | 8 | `N`, length of the file, at most `limits.max_input_bytes` |
 //! | `N` | the file |
 //!
-//! The child answers with one reply and returns:
+//! [`serve`] answers with one reply and returns; it may be called again on the same pipes for the next request:
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -134,6 +134,8 @@ fn read_file(input: &mut impl Read, limits: &Limits) -> io::Result<Result<Vec<u8
     input.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
     if length > limits.max_input_bytes {
+        // Read to its end all the same, so that the next request is found where it begins.
+        io::copy(&mut input.take(length), &mut io::sink())?;
         return Ok(Err(ParseError::TooLarge { limit: "max_input_bytes", allowed: limits.max_input_bytes }));
     }
     let mut bytes = Vec::new();

@@ -41,6 +41,23 @@ fn a_file_above_the_limit_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn requests_may_follow_each_other_even_after_one_that_was_too_large() {
+    let mut small = request("a.txt");
+    small.limits.max_input_bytes = 3;
+    let mut input = Vec::new();
+    for (request, file) in [(small, &b"four"[..]), (request("b.txt"), b"second")] {
+        input.extend(request_head(&request, file.len() as u64).unwrap());
+        input.extend_from_slice(file);
+    }
+    let mut pipe = &*input;
+    serve(&mut pipe, Vec::new()).unwrap();
+    let mut output = Vec::new();
+    serve(&mut pipe, &mut output).unwrap();
+    let Reply::Document(document) = reply(&output).unwrap() else { panic!("it was not read") };
+    assert_eq!((document.text.as_str(), pipe.len()), ("second", 0));
+}
+
+#[test]
 fn requests_that_are_not_framed_are_errors() {
     let head = request_head(&request("a.txt"), 10).unwrap();
     let cut = [&head[..], b"short"].concat();
