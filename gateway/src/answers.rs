@@ -17,6 +17,7 @@ pub(crate) use local::{Knobs, choices, limit, local_request, stops};
 pub(crate) use piece::{Piece, Pieces};
 pub(crate) use relay::{relay, renamed, stream_headers};
 
+use kubemate_engine::ModelKind;
 use kubemate_identity::Caller;
 use kubemate_wire::chat::ChatRequest;
 
@@ -61,6 +62,7 @@ pub(crate) struct Answer {
 async fn generate(app: &App, target: &Target, request: ChatRequest) -> Result<Pieces, ApiError> {
     match target {
         Target::Local(name) => {
+            app.local.must_be(name, ModelKind::Chat)?;
             let model = app.local.chat(name).await?;
             Ok(piece::from_engine(model.generate(local_request(&request)?).await?))
         }

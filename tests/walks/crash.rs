@@ -70,7 +70,7 @@ async fn check(library: &Library<'_>, files: &[String], whole: &mut BTreeMap<Str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_survive_being_killed_at_any_moment() {
-    let mut setup = Setup::new().set("corpus.lease", "2s");
+    let mut setup = Setup::new().set("corpus.worker.lease", "2s");
     let (mut key, mut store, mut files, mut whole) = (None, None, Vec::new(), BTreeMap::new());
     for round in 0..KILLS {
         let server = setup.start().await;

@@ -7,7 +7,7 @@ use kubemate_corpus::{
     citations::{CiteConfig, Offered},
     prompt,
 };
-use kubemate_engine::{CatalogueEntry, TokenCounter, catalogue};
+use kubemate_engine::{CatalogueEntry, ModelKind, TokenCounter, catalogue};
 use kubemate_identity::{Caller as Identity, Scope};
 use kubemate_ledger::AssistantRow;
 use kubemate_wire::{
@@ -150,6 +150,7 @@ fn question(messages: &[Message]) -> Result<String, ApiError> {
 async fn room(app: &App, target: &Target) -> Result<(Arc<dyn TokenCounter>, usize), ApiError> {
     match target {
         Target::Local(name) => {
+            app.local.must_be(name, ModelKind::Chat)?;
             let model = app.local.chat(name).await?;
             let budget = (model.identity().context as f32 * CONTEXT_SHARE) as usize;
             Ok((model.tokenizer(), budget.min(app.config.corpus.passage_tokens)))

@@ -26,6 +26,8 @@ pub(crate) struct AuditTrail {
 /// One thing that was done, before it has a time and a place in the chain.
 #[derive(Clone, Debug)]
 pub(crate) struct Deed<'a> {
+    /// The tenant it was done to, when that is not the caller's own.
+    pub(crate) tenant: Option<TenantId>,
     pub(crate) action: &'a str,
     pub(crate) target: String,
     pub(crate) detail: Value,
@@ -34,7 +36,13 @@ pub(crate) struct Deed<'a> {
 impl<'a> Deed<'a> {
     /// A deed with nothing more to say than its target.
     pub(crate) fn new(action: &'a str, target: impl Into<String>) -> Self {
-        Self { action, target: target.into(), detail: Value::Null }
+        Self { tenant: None, action, target: target.into(), detail: Value::Null }
+    }
+
+    /// Books the deed on the tenant it was done to.
+    pub(crate) fn to(mut self, tenant: &TenantId) -> Self {
+        self.tenant = Some(tenant.clone());
+        self
     }
 
     /// Adds metadata: never prompts, documents or keys.
@@ -92,7 +100,7 @@ impl AuditTrail {
 
 fn event(tenant: Option<&TenantId>, actor: &str, deed: Deed<'_>, outcome: Outcome) -> AuditEvent {
     AuditEvent {
-        tenant: tenant.cloned(),
+        tenant: deed.tenant.or_else(|| tenant.cloned()),
         actor: actor.to_owned(),
         action: deed.action.to_owned(),
         target: deed.target,

@@ -16,7 +16,10 @@ use kubemate_engine::{
 use tokio::sync::OnceCell;
 use tracing::info;
 
-use crate::config::{Config, WeightsConfig};
+use crate::{
+    api::ApiError,
+    config::{Config, WeightsConfig},
+};
 
 /// One model's place: filled by whoever asks first, shared by all.
 type Slot<T> = Arc<OnceCell<Arc<T>>>;
@@ -109,6 +112,21 @@ impl LocalModels {
     /// The kind of a local model that is present.
     pub(crate) fn kind(&self, name: &str) -> Option<ModelKind> {
         self.present().into_iter().find(|entry| entry.name == name).map(|entry| entry.kind)
+    }
+
+    /// Refuses a model that does other things.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field `model`.
+    pub(crate) fn must_be(&self, name: &str, kind: ModelKind) -> Result<(), ApiError> {
+        let does = match kind {
+            ModelKind::Chat => "does not chat; it makes embeddings",
+            ModelKind::Embedder => "makes no embeddings; it chats",
+        };
+        match self.kind(name) {
+            Some(other) if other != kind => Err(ApiError::invalid("model", format!("model `{name}` {does}"))),
+            _ => Ok(()),
+        }
     }
 
     /// A chat model, loaded if it is not yet.

@@ -9,6 +9,7 @@ use rand::Rng;
 use super::{LocalModels, Upstream};
 use crate::{
     api::ApiError,
+    app::unix_now,
     config::{Config, ModelConfig, UpstreamKind},
 };
 
@@ -29,6 +30,8 @@ pub(crate) enum Target {
 pub(crate) struct Routes {
     table: ArcSwap<Table>,
     local: Arc<LocalModels>,
+    /// When this process began to offer its models, in Unix seconds: clients want some time of making.
+    since: i64,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +45,7 @@ impl Routes {
     /// # Errors
     /// When an upstream's secret cannot be read.
     pub(crate) fn new(config: &Config, local: Arc<LocalModels>) -> anyhow::Result<Self> {
-        Ok(Self { table: ArcSwap::from_pointee(Table::build(config)?), local })
+        Ok(Self { table: ArcSwap::from_pointee(Table::build(config)?), local, since: unix_now() })
     }
 
     /// Who answers for `model`: a configured name first, then a model on this machine.
@@ -65,7 +68,7 @@ impl Routes {
         let configured = table.models.iter().map(|(name, targets)| (name.clone(), owner(targets)));
         let local = self.local.present().into_iter().map(|entry| (entry.name.to_owned(), LOCAL.to_owned()));
         let names: BTreeMap<String, String> = local.chain(configured).collect();
-        names.into_iter().map(|(id, owned_by)| Model { id, created: 0, owned_by }).collect()
+        names.into_iter().map(|(id, owned_by)| Model { id, created: self.since, owned_by }).collect()
     }
 }
 

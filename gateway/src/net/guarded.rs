@@ -38,6 +38,9 @@ pub(super) struct Deadlines {
 /// Bytes read at once while heads are followed; most heads are far below. Bodies are read straight into the reader's buffer.
 const READ_BYTES: usize = 4 * 1024;
 
+/// Most bytes thrown away behind a refusal before the connection is dropped.
+const MOST_DRAINED: usize = 256 * 1024;
+
 /// How many requests of one connection are being answered: the client's silence is no fault while there are any.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InFlight(Arc<AtomicUsize>);
@@ -82,6 +85,8 @@ pub(super) struct Guarded<S> {
     stall: Pin<Box<Sleep>>,
     stalled: bool,
     in_flight: InFlight,
+    /// Bytes thrown away behind a refusal.
+    drained: usize,
 }
 
 /// What the read deadline is running for.
@@ -112,6 +117,7 @@ impl<S> Guarded<S> {
             stall: Box::pin(sleep_until(now)),
             stalled: false,
             in_flight,
+            drained: 0,
         }
     }
 
@@ -237,6 +243,21 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         Poll::Ready(Ok(piece.filled().len()))
     }
 
+    /// Behind a refusal, whatever still comes is thrown away: closing over unread bytes would take the answer with it.
+    /// Not ready before the client is done; the refusal asked for the connection to be closed anyway.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut space = [0u8; READ_BYTES];
+        while self.drained < MOST_DRAINED {
+            let mut piece = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut piece))?;
+            if piece.filled().is_empty() {
+                break;
+            }
+            self.drained += piece.filled().len();
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Holds the deadline of what is being waited for; ready when the connection has to end.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -259,8 +280,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
-            if this.give(out) || this.refused {
-                return Poll::Ready(Ok(())); // behind a refusal comes the end of file
+            if this.give(out) {
+                return Poll::Ready(Ok(()));
+            }
+            if this.refused {
+                return this.drain(cx);
             }
             if this.framing.open_road() > 0 {
                 if let Poll::Ready(read) = this.read_straight(cx, out) {

@@ -96,7 +96,11 @@ impl CorpusError {
             Self::Vectors(VectorsError::Store { .. } | VectorsError::DiskFull | VectorsError::NoSpace) => true,
             Self::Engine(error) => matches!(
                 error,
-                EngineError::QueueFull { .. } | EngineError::Stopped | EngineError::Inference(_) | EngineError::Fetch(_)
+                EngineError::QueueFull { .. }
+                    | EngineError::Stopped
+                    | EngineError::Inference(_)
+                    | EngineError::Fetch(_)
+                    | EngineError::Weights(_) // being fetched, perhaps
             ),
             _ => false,
         }

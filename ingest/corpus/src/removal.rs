@@ -60,7 +60,8 @@ impl Corpus {
         Ok(())
     }
 
-    async fn is_gone(&self, tenant: &TenantId, store: &str, file: &str) -> Result<bool, CorpusError> {
+    /// Whether the knowledge base holds this file no more.
+    pub(crate) async fn is_gone(&self, tenant: &TenantId, store: &str, file: &str) -> Result<bool, CorpusError> {
         match self.parts.ledger.document(tenant, store, file).await {
             Err(kubemate_ledger::LedgerError::NotFound { .. }) => Ok(true),
             found => found.map(|_| false).map_err(CorpusError::from),
@@ -93,7 +94,7 @@ impl Corpus {
         Ok(())
     }
 
-    pub(crate) async fn delete_all(&self, tenant: &TenantId, prefix: &str) -> Result<(), CorpusError> {
+    async fn delete_all(&self, tenant: &TenantId, prefix: &str) -> Result<(), CorpusError> {
         for key in self.parts.objects.list(tenant, prefix).await? {
             self.parts.objects.delete(tenant, &key).await?;
         }

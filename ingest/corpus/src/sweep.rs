@@ -38,6 +38,7 @@ impl Corpus {
             let tenant = TenantId::parse(&row.id).map_err(|_| CorpusError::Damaged("the name of a tenant"))?;
             swept.versions += self.sweep_versions(&tenant).await?;
             swept.files += self.sweep_files(&tenant).await?;
+            self.sweep_names(&tenant).await?;
         }
         Ok(swept)
     }
@@ -81,6 +82,18 @@ impl Corpus {
             }
         }
         Ok(deleted)
+    }
+
+    /// Names of documents that are in no knowledge base any more.
+    async fn sweep_names(&self, tenant: &TenantId) -> Result<(), CorpusError> {
+        for key in self.parts.objects.list(tenant, "names/").await? {
+            let mut parts = key.as_str().split('/').skip(1);
+            let (store, file) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
+            if self.is_gone(tenant, store, file).await? {
+                self.parts.objects.delete(tenant, &key).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The id of a file whose upload ended long ago. Ids carry the time they were made at.

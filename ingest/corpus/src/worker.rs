@@ -1,5 +1,6 @@
 //! Working off the ledger's jobs.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use crate::{Corpus, CorpusError};
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
 impl Corpus {
-    /// Leases and carries out jobs until `stop`, a bounded number at once; sweeps orphans first.
+    /// Leases and carries out jobs until `stop`, a bounded number at once; looks for orphans once, meanwhile.
     ///
     /// After `stop` running jobs end at their next step and are handed back untried; nothing is lost when the future is
     /// dropped instead, only the leases have to run out then.
@@ -25,7 +26,7 @@ impl Corpus {
     /// Each job is a task of its own: a job that is not polled while this loop waits for the ledger could hold the very
     /// connection that the loop waits for.
     pub async fn worker(&self, stop: CancellationToken) {
-        self.sweep_or_warn().await;
+        let mut sweep = pin!(self.sweep_or_warn().fuse());
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
         let mut enqueued = self.parts.ledger.watch_jobs();
         let mut running = JoinSet::new();
@@ -48,6 +49,7 @@ impl Corpus {
                 Some(ended) = running.join_next(), if !running.is_empty() => note_panic(ended),
                 _ = enqueued.changed(), if !stop.is_cancelled() => {}
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
+                () = &mut sweep, if !sweep.is_terminated() => {}
                 () = tokio::time::sleep(self.config().worker.poll) => {}
             }
         }

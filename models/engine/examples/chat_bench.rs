@@ -39,8 +39,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn default_file() -> PathBuf {
-    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    home.join(".cache/kubemate/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf")
+    let home = || env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(".cache/kubemate");
+    let cache = env::var_os("KUBEMATE_CACHE").map_or_else(home, PathBuf::from);
+    cache.join("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf")
 }
 
 fn row(what: &str, speed: f64) -> Value {

@@ -13,6 +13,7 @@ mod choice;
 mod gguf;
 mod kernels;
 mod network;
+mod pace;
 mod packed;
 mod pages;
 mod prefix;
@@ -100,16 +101,6 @@ impl LocalChat {
             .spawn(move || scheduler.run(&team))
             .map_err(|error| EngineError::Inference(format!("cannot start a thread: {error}")))?;
         Ok(Self { identity: ModelIdentity { context, dimensions: 0, ..identity }, encoder, network, queue })
-    }
-
-    /// Like [`ChatModel::generate`], and shares computed beginnings of prompts with requests of the same `salt`: a
-    /// system prompt or a chat's history is then not read twice. A salt names whoever may know that such a
-    /// beginning was used before, for instance a tenant.
-    ///
-    /// # Errors
-    /// As [`ChatModel::generate`].
-    pub async fn generate_sharing(&self, request: GenerateRequest, salt: String) -> Result<Generation, EngineError> {
-        self.submit(request, Some(salt)).await
     }
 
     /// What the model does and has done.
@@ -224,6 +215,10 @@ impl ChatModel for LocalChat {
 
     async fn generate(&self, request: GenerateRequest) -> Result<Generation, EngineError> {
         self.submit(request, None).await
+    }
+
+    async fn generate_sharing(&self, request: GenerateRequest, salt: &str) -> Result<Generation, EngineError> {
+        self.submit(request, Some(salt.to_owned())).await
     }
 }
 

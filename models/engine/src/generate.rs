@@ -175,4 +175,15 @@ pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     /// `QueueFull` at once when too many wait; `ContextTooLong` when the prompt leaves no room for an answer;
     /// `BadRequest` for impossible settings; `Template` as [`ChatModel::count_prompt`].
     async fn generate(&self, request: GenerateRequest) -> Result<Generation, EngineError>;
+
+    /// Like [`ChatModel::generate`]; a model that keeps what it computed of recent prompts may use it for requests
+    /// with the same `salt`, so that a system prompt or the history of a chat is not read twice. A salt names
+    /// whoever may learn, from how soon an answer comes, that such a beginning was used before: a tenant.
+    ///
+    /// # Errors
+    /// As [`ChatModel::generate`].
+    async fn generate_sharing(&self, request: GenerateRequest, salt: &str) -> Result<Generation, EngineError> {
+        let _ = salt;
+        self.generate(request).await
+    }
 }

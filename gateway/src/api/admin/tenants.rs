@@ -90,7 +90,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Tenant>), ApiError> {
     operator.must_be_of_instance()?;
     let tenant = TenantId::parse(&body.value.name).map_err(|error| ApiError::invalid("name", error.to_string()))?;
-    app.audit.record_first(operator.caller(), Deed::new("tenant.create", tenant.as_str())).await?;
+    app.audit.record_first(operator.caller(), Deed::new("tenant.create", tenant.as_str()).to(&tenant)).await?;
     let row = app.ledger.create_tenant(&tenant, unix_now()).await?;
     Ok((StatusCode::CREATED, Json(Tenant::from(&row))))
 }
@@ -119,7 +119,9 @@ async fn create_project(
 ) -> Result<(StatusCode, Json<Project>), ApiError> {
     let tenant = operator.tenant(&tenant)?;
     let name = body.value.name;
-    app.audit.record_first(operator.caller(), Deed::new("project.create", format!("{tenant}/{name}"))).await?;
+    app.audit
+        .record_first(operator.caller(), Deed::new("project.create", format!("{tenant}/{name}")).to(&tenant))
+        .await?;
     let row = app.ledger.create_project(&tenant, &name, unix_now()).await?;
     Ok((StatusCode::CREATED, Json(Project::from(&row))))
 }

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream::BoxStream};
-use kubemate_engine::{FinishReason, GenerateEvent, GenerateRequest, Prompt, TokenLogprob};
+use kubemate_engine::{FinishReason, GenerateEvent, GenerateRequest, ModelKind, Prompt, TokenLogprob};
 use kubemate_identity::Scope;
 use kubemate_wire::{
     chat::{self, StreamUsage},
@@ -71,6 +71,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<CompletionReq
 type Events = BoxStream<'static, Result<(usize, GenerateEvent), ApiError>>;
 
 async fn generate(app: &App, name: &str, request: &CompletionRequest) -> Result<Events, ApiError> {
+    app.local.must_be(name, ModelKind::Chat)?;
     let model = app.local.chat(name).await?;
     let mut running = Vec::new();
     for (at, prompt) in prompts(request)?.into_iter().enumerate() {
@@ -99,6 +100,9 @@ fn engine_request(request: &CompletionRequest, prompt: Prompt) -> Result<Generat
     let model = &request.model;
     if request.suffix.as_deref().is_some_and(|suffix| !suffix.is_empty()) {
         return Err(ApiError::unsupported("suffix", format!("model `{model}` cannot fill a gap before a `suffix`")));
+    }
+    if request.best_of.is_some_and(|best_of| best_of < request.n.unwrap_or(1)) {
+        return Err(ApiError::invalid("best_of", "`best_of` must be at least `n`"));
     }
     if request.best_of.is_some_and(|best_of| best_of > request.n.unwrap_or(1)) {
         return Err(ApiError::unsupported("best_of", "`best_of` above `n` is not served; ask for `n` and choose"));

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use kubemate_engine::{EmbedInput, EmbedRequest, Embedder, Priority, Purpose};
+use kubemate_engine::{EmbedInput, EmbedRequest, Embedder, ModelKind, Priority, Purpose};
 use kubemate_identity::Scope;
 use kubemate_wire::{
     embeddings::{Embedding, EmbeddingsRequest, EmbeddingsResponse, InputType, MAX_INPUTS, Vector},
@@ -44,6 +44,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<EmbeddingsReq
             relay(&upstream, "/embeddings", bytes, meter).await
         }
         Target::Local(name) => {
+            app.local.must_be(&name, ModelKind::Embedder)?;
             let embedder = app.local.embedder(&name).await?;
             let answer = embed(embedder.as_ref(), request).await?;
             let mut meter = meter;
@@ -84,7 +85,8 @@ fn item(item: InputItem) -> Result<EmbedInput, ApiError> {
 }
 
 fn check_size(input: &Input) -> Result<(), ApiError> {
-    if input.is_empty() {
+    let no_tokens = matches!(input, Input::TokenLists(lists) if lists.iter().any(Vec::is_empty));
+    if input.is_empty() || no_tokens {
         return Err(ApiError::invalid("input", "`input` is empty; send at least one text"));
     }
     if input.len() > MAX_INPUTS {

@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use kubemate_engine::Priority;
+use kubemate_engine::{ModelKind, Priority};
 use kubemate_identity::Scope;
 use kubemate_wire::{
     rerank::{RerankDocument, RerankRequest, RerankResponse, RerankResult, RerankText},
@@ -38,6 +38,12 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
     if !caller.rights.allows_model(&request.model) {
         return Err(ApiError::ModelNotFound(request.model));
     }
+    if request.query.is_empty() {
+        return Err(ApiError::invalid("query", "`query` is empty; send the question"));
+    }
+    if request.top_n == Some(0) {
+        return Err(ApiError::invalid("top_n", "`top_n` must be at least 1"));
+    }
     if request.documents.is_empty() || request.documents.len() > MAX_DOCUMENTS {
         return Err(ApiError::invalid("documents", format!("`documents` takes 1 to {MAX_DOCUMENTS} texts")));
     }
@@ -47,6 +53,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
             relay(&upstream, "/rerank", renamed(&body.bytes, &request.model, &name)?, meter).await
         }
         Target::Local(name) => {
+            app.local.must_be(&name, ModelKind::Embedder)?;
             let answer = rerank(&app, &name, request).await?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(Json(answer).into_response())

@@ -134,7 +134,8 @@ async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
 async fn input_items(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     caller.must(Scope::Chat)?;
     let row = app.ledger.response(&caller.tenant, &id).await?;
-    let items = row.input.as_array().cloned().unwrap_or_default();
+    let items: Vec<InputItem> = serde_json::from_value(row.input.clone()).map_err(ApiError::internal)?;
+    let items: Vec<Value> = items.into_iter().map(conversation::listed).collect();
     let (first, last) = (items.first().and_then(|item| item.get("id")), items.last().and_then(|item| item.get("id")));
     Ok(Json(json!({ "object": "list", "data": items, "first_id": first, "last_id": last, "has_more": false })))
 }

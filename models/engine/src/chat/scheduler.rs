@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     choice::Choice,
     network::{Network, Row},
+    pace::Pace,
     pages::{Memory, PAGE},
     prefix::Prefixes,
     prompt::Encoder,
@@ -23,8 +24,10 @@ pub(crate) const CHOICES: usize = 8;
 const SLICE_SECONDS: f64 = 0.05;
 /// Prompt tokens of one step, at least and at most. More than 256 at once no longer read faster.
 const SLICE: (usize, usize) = (16, 256);
+/// Prompt tokens from which on a step tells the speed of reading: fewer cost about as much as eight.
+const MEASURED: usize = 32;
 /// Weight of the newest measurement in a running mean.
-const NEWEST: f64 = 0.1;
+const NEWEST: f64 = 0.2;
 
 /// Computes the jobs of a queue.
 #[derive(Debug)]
@@ -35,6 +38,7 @@ pub(crate) struct Scheduler {
     pub(crate) prefixes: Prefixes,
     choices: Vec<Choice>,
     speed: Speed,
+    pace: Pace,
     activity: Activity,
 }
 
@@ -58,6 +62,7 @@ impl Scheduler {
             prefixes,
             choices: Vec::new(),
             speed: Speed::START,
+            pace: Pace::default(),
             activity: Activity::default(),
         }
     }
@@ -112,12 +117,16 @@ impl Scheduler {
         let takes = self.plan();
         let rows = rows(&self.choices, &takes);
         let mut memories: Vec<&mut Memory> = self.choices.iter_mut().map(|choice| &mut choice.memory).collect();
+        let together = team.has_choice() && self.pace.together(rows.len());
+        team.work(together);
         let scores = self.network.forward(team, &rows, &mut memories);
         let writing = self.choices.iter().filter(|choice| !choice.is_reading()).count();
         for (choice, take) in self.choices.iter_mut().zip(&takes) {
             choice.computed += take;
         }
-        self.measure(rows.len(), writing, started.elapsed().as_secs_f64());
+        let seconds = started.elapsed().as_secs_f64();
+        self.pace.note(rows.len(), together, seconds);
+        self.measure(rows.len(), writing, seconds);
         self.draw(&takes, scores);
         self.activity.choices = self.choices.len();
         self.queue.note(self.speed, self.activity);
@@ -178,15 +187,16 @@ impl Scheduler {
         }
     }
 
-    /// Measures: a step that only reads or only writes tells that speed.
+    /// Measures: a step that only reads, and enough for the time to be the tokens', or only writes, tells that speed.
     fn measure(&mut self, rows: usize, writing: usize, seconds: f64) {
         self.activity.read += (rows - writing) as u64;
-        let speed = rows as f64 / seconds.max(1e-6);
-        if writing == 0 {
-            self.speed.reading += NEWEST * (speed - self.speed.reading);
-        } else if writing == rows {
-            self.speed.writing += NEWEST * (speed - self.speed.writing);
-        }
+        let newest = rows as f64 / seconds.max(1e-6);
+        let speed = match writing {
+            0 if rows >= MEASURED => &mut self.speed.reading,
+            _ if writing == rows => &mut self.speed.writing,
+            _ => return,
+        };
+        *speed += NEWEST * (newest - *speed);
     }
 }
 

@@ -1,6 +1,9 @@
 //! The threads one model computes on.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
@@ -11,6 +14,8 @@ use crate::EngineError;
 pub(crate) struct Team {
     pool: ThreadPool,
     threads: usize,
+    /// Whether the caller computes everything itself.
+    alone: AtomicBool,
 }
 
 impl fmt::Debug for Team {
@@ -28,7 +33,7 @@ impl Team {
             .thread_name(move |index| format!("{name}-{index}"))
             .build()
             .map_err(|error| EngineError::Inference(format!("cannot start threads: {error}")))?;
-        Ok(Self { pool, threads })
+        Ok(Self { pool, threads, alone: AtomicBool::new(threads == 1) })
     }
 
     /// Runs `work` on a thread of the team.
@@ -36,10 +41,24 @@ impl Team {
         self.pool.install(work)
     }
 
+    /// Whether there is a choice between one thread and several.
+    pub(crate) fn has_choice(&self) -> bool {
+        self.threads > 1
+    }
+
+    /// From now on all threads compute, or the caller alone.
+    pub(crate) fn work(&self, together: bool) {
+        self.alone.store(!together || self.threads == 1, Ordering::Relaxed);
+    }
+
+    fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Relaxed)
+    }
+
     /// Does `work` for each piece of `length` items, with its number.
     pub(crate) fn each<T: Send>(&self, items: &mut [T], length: usize, work: impl Fn(usize, &mut [T]) + Sync + Send) {
         let length = length.max(1);
-        if self.threads == 1 || items.len() <= length {
+        if self.is_alone() || items.len() <= length {
             for (index, piece) in items.chunks_mut(length).enumerate() {
                 work(index, piece);
             }
@@ -50,6 +69,6 @@ impl Team {
 
     /// How many pieces to cut work into: enough that a late thread leaves others something to take.
     pub(crate) fn pieces(&self) -> usize {
-        if self.threads == 1 { 1 } else { self.threads * 4 }
+        if self.is_alone() { 1 } else { self.threads * 4 }
     }
 }

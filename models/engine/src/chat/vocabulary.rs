@@ -1,6 +1,6 @@
 //! The tokenizer that a model file carries.
 
-use std::{fmt, ops::Range};
+use std::{collections::BTreeSet, fmt, ops::Range};
 
 use tokenizers::{
     PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
@@ -35,6 +35,8 @@ pub(crate) struct Vocabulary {
     pieces: Vec<Box<[u8]>>,
     /// The texts and ids of the tokens that are recognised whole, longest first.
     specials: Vec<Special>,
+    /// The characters that these begin with.
+    beginnings: BTreeSet<char>,
     first: Option<u32>,
     ends: Vec<u32>,
     longest: usize,
@@ -69,6 +71,7 @@ impl Vocabulary {
         let tokens = file.texts("tokenizer.ggml.tokens")?;
         let types = file.integers("tokenizer.ggml.token_type").unwrap_or_default();
         let specials = specials(&tokens, &types);
+        let beginnings = specials.iter().filter_map(|special| special.text.chars().next()).collect();
         let pieces: Vec<_> = tokens
             .iter()
             .zip(types.iter().copied().chain(std::iter::repeat(1)))
@@ -82,7 +85,7 @@ impl Vocabulary {
             id("tokenizer.ggml.bos_token_id").filter(|_| file.flag("tokenizer.ggml.add_bos_token") == Some(true));
         let ends = ends(&specials, [id("tokenizer.ggml.eos_token_id"), id("tokenizer.ggml.eot_token_id")]);
         let longest = pieces.iter().map(|piece| piece.len()).max().unwrap_or(1).max(1);
-        Ok(Self { plain, pieces, specials, first, ends, longest })
+        Ok(Self { plain, pieces, specials, beginnings, first, ends, longest })
     }
 
     /// How many tokens there are.
@@ -134,18 +137,17 @@ impl Vocabulary {
         encoding.map(|encoding| encoding.get_ids().to_vec()).map_err(|error| EngineError::Tokenizer(error.to_string()))
     }
 
-    /// The first special token of a text that `wanted` allows, with its place.
+    /// The first special token of a text that `wanted` allows, with its place; the longest of those that begin there.
     pub(crate) fn next_special<'a>(
         &'a self,
         text: &str,
         wanted: impl Fn(&Special) -> bool,
     ) -> Option<(Range<usize>, &'a Special)> {
-        let found = self.specials.iter().filter(|special| wanted(special)).filter_map(|special| {
-            let start = text.find(&special.text)?;
+        text.char_indices().filter(|(_, character)| self.beginnings.contains(character)).find_map(|(start, _)| {
+            let rest = text.get(start..)?;
+            let special = self.specials.iter().find(|special| wanted(special) && rest.starts_with(&special.text))?;
             Some((start..start + special.text.len(), special))
-        });
-        // The list is sorted by length, and `min_by_key` keeps the first of equals: the longest wins.
-        found.min_by_key(|(range, _)| range.start)
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use half::f16;
 
 use super::{
     BLOCK, COLUMNS, Processor, ROWS,
-    passes::{Finish, Interleave, Pair, Round, pair},
+    passes::{Finish, FinishPanel, Interleave, Pair, Round, pair},
     processor::{Nibbles, Quads, WORDS},
 };
 
@@ -111,6 +111,7 @@ impl Linear {
     }
 
     /// Numbers in a row of the result.
+    #[cfg(test)]
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
@@ -121,8 +122,19 @@ impl Linear {
         for (panel, bias) in self.bias.iter().enumerate() {
             for (group, out) in out.chunks_mut(ROWS * self.outputs).enumerate() {
                 self.multiply(processor, input, panel, group, &mut tile);
-                let (tile, stride, column) = (&mut tile, self.outputs, panel * COLUMNS);
+                let (tile, stride, column) = (&tile, self.outputs, panel * COLUMNS);
                 processor.run(Finish { tile, bias, activation, out, stride, column });
+            }
+        }
+    }
+
+    /// Multiplies the prepared rows; `out` has `rows` entries for the first 32 columns, then as many for the next.
+    pub(crate) fn apply_panels(&self, processor: Processor, input: &Prepared, rows: usize, out: &mut [[f32; COLUMNS]]) {
+        let mut tile = [[0.0; COLUMNS]; ROWS];
+        for (panel, (bias, out)) in self.bias.iter().zip(out.chunks_mut(rows)).enumerate() {
+            for (group, out) in out.chunks_mut(ROWS).enumerate().take(input.groups) {
+                self.multiply(processor, input, panel, group, &mut tile);
+                processor.run(FinishPanel { tile: &tile, bias, out });
             }
         }
     }
@@ -227,6 +239,7 @@ fn pack_nibbles(inputs: usize, outputs: usize, parts: &[Part<'_>]) -> Packed {
 /// Activations in the form that a layer reads: groups of eight rows, side by side. Kept and used again.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
+    groups: usize,
     floats: Vec<[f32; ROWS]>,
     words: Vec<[u32; ROWS]>,
     scales: Vec<[f32; ROWS]>,
@@ -238,6 +251,7 @@ impl Prepared {
     pub(crate) fn fill(&mut self, processor: Processor, form: Form, rows: &[f32], width: usize) {
         let groups = rows.len() / width;
         let groups = groups.div_ceil(ROWS);
+        self.groups = groups;
         let groups_of_rows = rows.chunks(ROWS * width);
         match form {
             Form::Floats => {
@@ -264,7 +278,7 @@ impl Prepared {
         let words = self.words.chunks_exact_mut(width / 4);
         let steps = self.scales.chunks_exact_mut(blocks).zip(self.offsets.chunks_exact_mut(blocks));
         for (rows, (words, (scales, offsets))) in rows.chunks(ROWS * width).zip(words.zip(steps)) {
-            processor.run(Round { rows, width, words, scales, offsets });
+            processor.round(Round { rows, width, words, scales, offsets });
         }
     }
 }

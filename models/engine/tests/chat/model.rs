@@ -13,8 +13,9 @@ use kubemate_engine::{
 
 /// Where `models pull` puts the file.
 pub(crate) fn file() -> PathBuf {
-    let home = std::env::var_os("HOME").expect("HOME is set");
-    let file = PathBuf::from(home).join(".cache/kubemate/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/kubemate");
+    let cache = std::env::var_os("KUBEMATE_CACHE").map_or_else(home, PathBuf::from);
+    let file = cache.join("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
     let command = "cargo run --release -p kubemate-gateway -- models pull smollm2-135m-instruct";
     assert!(file.exists(), "the model's weights are missing; fetch them with\n    {command}");
     file

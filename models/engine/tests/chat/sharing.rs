@@ -12,7 +12,7 @@ async fn a_shared_beginning_gives_the_same_answer() {
     let request = || greedy(user(&long), 24);
     let alone = ask(&model, request()).await.unwrap();
     for _ in 0..2 {
-        let shared = collect(model.generate_sharing(request(), "tenant".into()).await.unwrap(), 1).await;
+        let shared = collect(model.generate_sharing(request(), "tenant").await.unwrap(), 1).await;
         assert_eq!(shared, alone);
     }
 }
@@ -23,12 +23,12 @@ async fn only_the_same_salt_shares() {
     let long = user(&"The cat sat in the boat. ".repeat(40));
     let request = || greedy(long.clone(), 1);
     let reused = || model.activity().reused;
-    collect(model.generate_sharing(request(), "a".into()).await.unwrap(), 1).await;
+    collect(model.generate_sharing(request(), "a").await.unwrap(), 1).await;
     assert_eq!(reused(), 0);
-    collect(model.generate_sharing(request(), "b".into()).await.unwrap(), 1).await;
+    collect(model.generate_sharing(request(), "b").await.unwrap(), 1).await;
     ask(&model, request()).await.unwrap();
     assert_eq!(reused(), 0, "another salt, or none, shares nothing");
-    collect(model.generate_sharing(request(), "a".into()).await.unwrap(), 1).await;
+    collect(model.generate_sharing(request(), "a").await.unwrap(), 1).await;
     assert!(reused() >= 200, "{} tokens were reused", reused());
 }
 

@@ -1,13 +1,14 @@
 //! From the items of a request, and of what it continues, to the turns of a chat.
 
+use kubemate_ledger::LedgerError;
 use kubemate_wire::{
     chat::{self, ChatRequest, Message},
     responses::{
-        FileSearchTool, InputContent, InputItem, InputMessage, OutputItem, ResponseInput, ResponseObject, ResponseTool,
-        ResponsesRequest,
+        FileSearchTool, InputContent, InputItem, InputMessage, InputPart, OutputItem, ResponseInput, ResponseObject,
+        ResponseTool, ResponsesRequest,
     },
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     answers::Grounding,
@@ -23,7 +24,7 @@ impl Conversation {
     /// The items of what `asked` continues, then its own.
     ///
     /// # Errors
-    /// `NotFound` when `previous_response_id` names no response of this tenant; `Invalid` without any input.
+    /// `Invalid` without any input, and when `previous_response_id` names no response of this tenant.
     pub(super) async fn of(app: &App, caller: &Caller, asked: &ResponsesRequest) -> Result<Self, ApiError> {
         refuse_unserved(asked)?;
         let mut items = match &asked.previous_response_id {
@@ -78,6 +79,9 @@ fn refuse_unserved(asked: &ResponsesRequest) -> Result<(), ApiError> {
     if asked.other.get("conversation").is_some_and(|value| !value.is_null()) {
         return Err(ApiError::unsupported("conversation", "`conversation` is not served; use `previous_response_id`"));
     }
+    if asked.max_output_tokens == Some(0) {
+        return Err(ApiError::invalid("max_output_tokens", "`max_output_tokens` must be at least 1"));
+    }
     let format = asked.text.as_ref().and_then(|text| text.pointer("/format/type")).and_then(Value::as_str);
     match format {
         None | Some("text") => Ok(()),
@@ -107,7 +111,10 @@ fn file_search(asked: &ResponsesRequest) -> Result<Option<FileSearchTool>, ApiEr
 }
 
 async fn earlier(app: &App, caller: &Caller, id: &str) -> Result<Vec<InputItem>, ApiError> {
-    let row = app.ledger.response(&caller.tenant, id).await?;
+    let row = match app.ledger.response(&caller.tenant, id).await {
+        Err(LedgerError::NotFound { .. }) => return Err(unknown_response(id)),
+        row => row?,
+    };
     let mut items: Vec<InputItem> = serde_json::from_value(row.input.clone()).map_err(ApiError::internal)?;
     let response: ResponseObject = serde_json::from_value(row.body.clone()).map_err(ApiError::internal)?;
     for item in &response.output {
@@ -124,6 +131,15 @@ async fn earlier(app: &App, caller: &Caller, id: &str) -> Result<Vec<InputItem>,
     Ok(items)
 }
 
+/// As OpenAI refuses it: what the request names is wrong, not its path.
+fn unknown_response(id: &str) -> ApiError {
+    ApiError::Invalid {
+        message: format!("no response with id `{id}`"),
+        param: Some("previous_response_id".to_owned()),
+        code: Some("previous_response_not_found"),
+    }
+}
+
 fn said(role: chat::Role, text: String) -> InputItem {
     let content = InputContent::Text(text);
     InputItem::Message(InputMessage { id: Some(new_id("msg_")), role, content, status: None })
@@ -136,6 +152,27 @@ fn with_id(item: InputItem) -> InputItem {
         }
         other => other,
     }
+}
+
+/// An item as the published list shows it: content is a list of parts, an answer's parts carry their annotations.
+pub(super) fn listed(item: InputItem) -> Value {
+    let InputItem::Message(message) = item else { return json!(item) };
+    let is_answer = message.role == chat::Role::Assistant;
+    let mut listed = json!({ "type": "message", "id": message.id, "role": message.role, "status": "completed" });
+    listed["content"] = match message.content {
+        InputContent::Text(text) if is_answer => json!([{ "type": "output_text", "text": text, "annotations": [] }]),
+        InputContent::Text(text) => json!([{ "type": "input_text", "text": text }]),
+        InputContent::Parts(parts) => parts.iter().map(part).collect(),
+    };
+    listed
+}
+
+fn part(part: &InputPart) -> Value {
+    let mut listed = json!(part);
+    if let InputPart::OutputText { .. } = part {
+        listed["annotations"] = json!([]);
+    }
+    listed
 }
 
 /// A turn; searches and other calls of earlier answers are no turns of a person or model.

@@ -91,7 +91,7 @@ fn result(found: Found) -> SearchResult {
         attributes: Some(on_wire(&passage.attributes)),
         content: vec![ContentPart { text: passage.text }],
         page: passage.page,
-        page_end: passage.page_end,
+        page_end: passage.page_end.or(passage.page),
         start: Some(passage.start),
         end: Some(passage.end),
         heading: passage.heading,

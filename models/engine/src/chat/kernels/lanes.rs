@@ -5,9 +5,9 @@
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, __m512, _mm_loadu_si128, _mm_packs_epi16, _mm_storeu_si128, _mm256_andnot_ps,
     _mm256_castsi256_si128, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64,
-    _mm256_set1_ps, _mm256_storeu_ps, _mm512_abs_ps, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_ps,
+    _mm256_storeu_ps, _mm512_abs_ps, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_storeu_ps,
 };
 
 use half::f16;
