@@ -11,7 +11,7 @@ use kubemate_wire::{
 use crate::api::ApiError;
 
 /// Choices of one request; each holds a place in the decoder.
-const MAX_CHOICES: u32 = 16;
+const MAX_CHOICES: u32 = 8;
 /// OpenAI's limit on `stop`.
 const MAX_STOPS: usize = 4;
 /// OpenAI's limit on `top_logprobs`.

@@ -117,8 +117,9 @@ impl ChildParser {
         }
         let (filename, media_type) = (upload.filename.clone(), upload.media_type.clone());
         let request = Request { filename, media_type, limits: self.limits.limits.clone() };
-        request_head(&request, upload.bytes)
-            .map_err(|error| ParseFailure::permanent("broken_file", format!("the name of the file is unusable: {error}")))
+        request_head(&request, upload.bytes).map_err(|error| {
+            ParseFailure::permanent("broken_file", format!("the name of the file is unusable: {error}"))
+        })
     }
 }
 
@@ -171,5 +172,8 @@ fn crashed(status: Option<ExitStatus>) -> ParseFailure {
 }
 
 fn timed_out() -> ParseFailure {
-    ParseFailure::permanent("parse_timeout", "reading the file took longer than allowed; split it or save it in another format")
+    ParseFailure::permanent(
+        "parse_timeout",
+        "reading the file took longer than allowed; split it or save it in another format",
+    )
 }

@@ -123,7 +123,8 @@ fn shortened(found: &Found, end: usize) -> Found {
 
 fn fence(number: usize, found: &Found, words: &Words) -> String {
     let passage = &found.passage;
-    let page = passage.page.map(|page| format!(", {}", words.page.replace("{}", &page.to_string()))).unwrap_or_default();
+    let page =
+        passage.page.map(|page| format!(", {}", words.page.replace("{}", &page.to_string()))).unwrap_or_default();
     let source = escape::attribute(&format!("{}{page}", found.filename));
     let heading = passage.heading.join(" > ");
     let heading = if heading.is_empty() { heading } else { format!("{}\n", escape::text(&heading)) };

@@ -108,7 +108,9 @@ fn best(question: &str, places: Vec<Quote>, cosines: &[f32]) -> Option<Quote> {
         let score = MEANING * (cosine - low) / span + WORDS * words + RANK / place.annotation.number.max(1) as f32;
         Quote { score: score.clamp(0.0, 1.0), ..place }
     });
-    scored.max_by(|left, right| left.score.total_cmp(&right.score).then(right.annotation.quote.len().cmp(&left.annotation.quote.len())))
+    scored.max_by(|left, right| {
+        left.score.total_cmp(&right.score).then(right.annotation.quote.len().cmp(&left.annotation.quote.len()))
+    })
 }
 
 #[cfg(test)]
@@ -138,7 +140,8 @@ mod tests {
 
     #[test]
     fn the_question_itself_is_no_answer() {
-        let faq = offered(1, "How many days of leave do employees have?\nEmployees have 15 days of paid leave each year.");
+        let faq =
+            offered(1, "How many days of leave do employees have?\nEmployees have 15 days of paid leave each year.");
         let places = places("How many days of leave do employees have?", &[faq]);
         let texts: Vec<&str> = places.iter().map(|place| place.annotation.quote.as_str()).collect();
         assert!(!texts.contains(&"How many days of leave do employees have?"), "{texts:?}");

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use kubemate_engine::{Embedder, EmbedRequest, Priority, Purpose};
+use kubemate_engine::{EmbedRequest, Embedder, Priority, Purpose};
 use kubemate_identity::TenantId;
 use kubemate_vectors::{Filter, Passage};
 use serde::{Deserialize, Serialize};
@@ -231,8 +231,26 @@ fn checked(stores: &[String], mut request: SearchRequest) -> Result<SearchReques
 #[must_use]
 pub fn rewritten(query: &str) -> String {
     const BEFORE: [&str; 20] = [
-        "hello", "hi", "hey", "please", "could you", "can you", "would you", "tell me", "i want to know", "i would like to know",
-        "do you know", "你好", "您好", "请问", "请", "麻烦", "帮我", "告诉我", "我想知道", "想问一下",
+        "hello",
+        "hi",
+        "hey",
+        "please",
+        "could you",
+        "can you",
+        "would you",
+        "tell me",
+        "i want to know",
+        "i would like to know",
+        "do you know",
+        "你好",
+        "您好",
+        "请问",
+        "请",
+        "麻烦",
+        "帮我",
+        "告诉我",
+        "我想知道",
+        "想问一下",
     ];
     let mut rest = query.trim();
     loop {
@@ -240,7 +258,11 @@ pub fn rewritten(query: &str) -> String {
             let head = rest.get(..word.len()).filter(|head| head.eq_ignore_ascii_case(word))?;
             let tail = rest.get(head.len()..)?;
             let is_whole = !word.is_ascii() || !tail.starts_with(|letter: char| letter.is_alphanumeric());
-            is_whole.then(|| tail.trim_start_matches(|letter: char| letter.is_whitespace() || matches!(letter, ',' | '，' | '!' | '！')))
+            is_whole.then(|| {
+                tail.trim_start_matches(|letter: char| {
+                    letter.is_whitespace() || matches!(letter, ',' | '，' | '!' | '！')
+                })
+            })
         });
         match shorter.filter(|shorter| !shorter.trim().is_empty()) {
             Some(shorter) => rest = shorter,

@@ -8,8 +8,8 @@ use crate::script::is_cjk;
 /// ("etc.", "approx.") need no entry: a small letter never begins a sentence here.
 const ABBREVIATIONS: [&str; 44] = [
     "mr", "mrs", "ms", "dr", "prof", "st", "vs", "fig", "figs", "vol", "pp", "p", "ch", "sec", "eq", "ref", "gen",
-    "col", "lt", "capt", "sgt", "rev", "hon", "pres", "gov", "sen", "rep", "mt", "al", "cf", "jan", "feb", "mar", "apr",
-    "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "art", "no",
+    "col", "lt", "capt", "sgt", "rev", "hon", "pres", "gov", "sen", "rep", "mt", "al", "cf", "jan", "feb", "mar",
+    "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "art", "no",
 ];
 
 /// How far a decision looks around, in bytes: longer runs of marks or spaces are noise, and looking further at each
@@ -161,11 +161,8 @@ mod tests {
     #[test]
     fn english_periods_inside_a_sentence_are_left_alone() {
         let text = "Dr. Smith of the U.S. Army paid $3.50, see Fig. 2 and no. 7, e.g. the file a.txt. It works. OK!";
-        let expected = [
-            "Dr. Smith of the U.S. Army paid $3.50, see Fig. 2 and no. 7, e.g. the file a.txt.",
-            "It works.",
-            "OK!",
-        ];
+        let expected =
+            ["Dr. Smith of the U.S. Army paid $3.50, see Fig. 2 and no. 7, e.g. the file a.txt.", "It works.", "OK!"];
         assert_eq!(cut(text, Lines::Wrapped), expected);
         assert_eq!(cut("Is it? No. \"Yes.\" He said so... maybe. End", Lines::Wrapped).len(), 5);
         assert_eq!(cut("1. First item. Second", Lines::Wrapped), ["1. First item.", "Second"]);

@@ -4,6 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::FusedFuture;
 use kubemate_ledger::{JobKind, JobRow, JobState, LedgerError};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -154,7 +156,12 @@ impl Corpus {
     async fn fail(&self, job: &JobRow, cause: &CorpusError) -> Outcome {
         let retry = self.retry_in_ms(job, cause);
         match retry {
-            Some(wait_ms) => warn!(error.code = cause.code(), error.cause = cause.detail(), wait_ms, "a job failed, it is tried again"),
+            Some(wait_ms) => warn!(
+                error.code = cause.code(),
+                error.cause = cause.detail(),
+                wait_ms,
+                "a job failed, it is tried again"
+            ),
             None => error!(error.code = cause.code(), error.cause = cause.detail(), "a job failed for good"),
         }
         if retry.is_none() {

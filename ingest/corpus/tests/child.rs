@@ -24,7 +24,12 @@ fn parser(mode: &str, limits: ChildLimits) -> ChildParser {
 }
 
 fn small() -> ChildLimits {
-    ChildLimits { memory: ByteSize::mib(64), cpu: Duration::from_secs(1), wall: Duration::from_secs(30), ..ChildLimits::default() }
+    ChildLimits {
+        memory: ByteSize::mib(64),
+        cpu: Duration::from_secs(1),
+        wall: Duration::from_secs(30),
+        ..ChildLimits::default()
+    }
 }
 
 fn upload(bytes: usize) -> Upload {

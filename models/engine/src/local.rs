@@ -9,7 +9,7 @@ use crate::{
     TokenCounter,
     encoder::{E5File, Encoder, Workspace, load_safetensors, pool, read_shape},
     kernels::Processor,
-    scheduler::{Compute, Limits, Scheduler, Task, Want},
+    scheduler::{Compute, Limits, Scheduler, Task},
     tokens::{Unigram, WordPiece},
 };
 
@@ -83,10 +83,7 @@ impl Compute for Worker {
         let mut take = |task: &&Task| {
             let (these, rest) = states.split_at_checked(task.tokens.len() * width).unwrap_or_default();
             states = rest;
-            match task.want {
-                Want::Text => pool(these, width),
-                Want::Tokens => these.to_vec(),
-            }
+            pool(these, width)
         };
         batch.iter().map(&mut take).collect()
     }
@@ -128,7 +125,7 @@ impl LocalEmbedder {
 
 /// Tokens per second of a first run.
 fn warm_up(worker: &mut Worker) -> f64 {
-    let task = Task { tokens: vec![0; WARM_UP], want: Want::Text };
+    let task = Task { tokens: vec![0; WARM_UP] };
     worker.run(&[&task]);
     let began = Instant::now();
     worker.run(&[&task]);
@@ -230,7 +227,7 @@ impl Embedder for LocalEmbedder {
         let inputs = self.read(request.texts, request.purpose).await?;
         let tokens = inputs.iter().map(|(tokens, _)| tokens.len()).sum();
         let truncated = inputs.iter().filter(|(_, cut)| *cut).count();
-        let tasks = inputs.into_iter().map(|(tokens, _)| Task { tokens, want: Want::Text }).collect();
+        let tasks = inputs.into_iter().map(|(tokens, _)| Task { tokens }).collect();
         let vectors = self.scheduler.run(tasks, request.priority).await?;
         Ok(Embedded { vectors, tokens, truncated })
     }

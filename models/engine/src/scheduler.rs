@@ -20,20 +20,10 @@ use tokio::sync::oneshot;
 use self::queue::{Item, Queue};
 use crate::{EngineError, Priority};
 
-/// What is wanted of a sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Want {
-    /// One vector for the whole.
-    Text,
-    /// The vectors of all tokens, one after the other.
-    Tokens,
-}
-
 /// One sequence to compute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
     pub(crate) tokens: Vec<u32>,
-    pub(crate) want: Want,
 }
 
 /// What a worker thread owns and runs.

@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kubemate_identity::TenantId;
-use kubemate_vectors::{
-    Embedded, EmbeddedConfig, LexicalQuery, Passage, Point, SpaceId, SpaceSpec, VectorStore,
-};
+use kubemate_vectors::{Embedded, EmbeddedConfig, LexicalQuery, Passage, Point, SpaceId, SpaceSpec, VectorStore};
 use uuid::Uuid;
 
 /// Package, folder in it, end of the names of its pages.
@@ -69,7 +67,8 @@ fn fetch(package: &str, folder: &Path) -> Outcome<()> {
 }
 
 fn sections(pages: &Path, suffix: &str) -> Outcome<Vec<Section>> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(pages)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(pages)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     paths.retain(|path| path.to_string_lossy().ends_with(suffix));
     paths.sort();
     let mut found = Vec::new();

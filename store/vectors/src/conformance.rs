@@ -83,8 +83,8 @@ fn passage(n: u32, text: &str) -> Passage {
         file: format!("file-{}", n % 5),
         version: i64::from(n % 3),
         ordinal: n,
-        page: (n % 2 == 0).then_some(n + 1),
-        page_end: (n % 4 == 0).then_some(n + 2),
+        page: n.is_multiple_of(2).then_some(n + 1),
+        page_end: n.is_multiple_of(4).then_some(n + 2),
         start: u64::from(n) * 10,
         end: u64::from(n) * 10 + 9,
         heading: Vec::new(),
@@ -236,12 +236,15 @@ async fn tenants_are_apart(place: Place<'_>, other: &TenantId) -> Result<(), Vec
     Ok(())
 }
 
+/// Which of the numbered points a selector names.
+type Deleted = fn(u128) -> bool;
+
 async fn selectors_delete_what_they_name(place: Place<'_>) -> Result<(), VectorsError> {
     place.anew().await?;
     // File n % 5, version n % 3.
     place.upsert((0..30).map(|n| point(n, "some")).collect()).await?;
     let mut left: Vec<u128> = (0..30).collect();
-    let cases: [(Selector, fn(u128) -> bool); 4] = [
+    let cases: [(Selector, Deleted); 4] = [
         (Selector::File("file-2".to_owned()), |n| n % 5 == 2),
         (Selector::FileVersionsBelow { file: "file-1".to_owned(), version: 2 }, |n| n % 5 == 1 && n % 3 < 2),
         (Selector::Points([0, 3, 77].map(Uuid::from_u128).to_vec()), |n| n == 0 || n == 3),

@@ -49,7 +49,10 @@ pub(crate) fn fit(samples: &[Sample]) -> Fitted {
             for (i, (slope, curve)) in slope.iter_mut().zip(&mut curve).enumerate() {
                 let own = row.get(i).copied().unwrap_or_default();
                 *slope += weight * (truth - guess) * own;
-                curve.iter_mut().zip(row).for_each(|(cell, other)| *cell += weight * guess * (1.0 - guess) * own * other);
+                curve
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(cell, other)| *cell += weight * guess * (1.0 - guess) * own * other);
             }
         }
         let step = solve(curve, slope);
@@ -57,7 +60,11 @@ pub(crate) fn fit(samples: &[Sample]) -> Fitted {
     }
     let [bias, cosine, coverage] = at;
     let rounded = |value: f64| (value * 100.0).round() / 100.0;
-    Fitted { bias: rounded(bias - cosine * SPREAD * CENTRE), cosine: rounded(cosine * SPREAD), coverage: rounded(coverage) }
+    Fitted {
+        bias: rounded(bias - cosine * SPREAD * CENTRE),
+        cosine: rounded(cosine * SPREAD),
+        coverage: rounded(coverage),
+    }
 }
 
 /// Cramer's rule.

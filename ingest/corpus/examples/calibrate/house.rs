@@ -95,7 +95,9 @@ impl House {
         if documents.completed == 0 {
             return Err("none of the files could be indexed".into());
         }
-        let rows = ledger.documents(&tenant, &store, &kubemate_ledger::Page { limit: 10_000, ..Default::default() }, None).await?;
+        let rows = ledger
+            .documents(&tenant, &store, &kubemate_ledger::Page { limit: 10_000, ..Default::default() }, None)
+            .await?;
         let passages = rows.data.iter().map(|row| row.chunks).sum();
         Ok(Self { corpus, embedder, parser, tenant, store, passages, _folder: folder })
     }

@@ -116,7 +116,8 @@ fn rates_of(tries: &[&Try], calibration: kubemate_corpus::relevance::Calibration
 /// The 5th, 50th and 95th hundredth.
 fn quantiles(mut values: Vec<f32>) -> Vec<f32> {
     values.sort_by(f32::total_cmp);
-    let at = |part: f32| values.get(((values.len().saturating_sub(1)) as f32 * part) as usize).copied().unwrap_or_default();
+    let at =
+        |part: f32| values.get(((values.len().saturating_sub(1)) as f32 * part) as usize).copied().unwrap_or_default();
     [0.05, 0.5, 0.95].map(|part| (at(part) * 1000.0).round() / 1000.0).to_vec()
 }
 

@@ -69,7 +69,13 @@ fn blanked(document: &Document, filename: &str) -> (Document, Vec<Section>) {
         let is_heading = matches!(block.kind, BlockKind::Heading { .. });
         let shown = if is_heading { BLANK } else { own };
         let row = matches!(block.kind, BlockKind::TableRow | BlockKind::TableHeader | BlockKind::ListItem);
-        let gap = if text.is_empty() { "" } else if row { "\n" } else { "\n\n" };
+        let gap = if text.is_empty() {
+            ""
+        } else if row {
+            "\n"
+        } else {
+            "\n\n"
+        };
         text.push_str(gap);
         let (start, first) = (text.len(), chars + gap.len() as u64);
         text.push_str(shown);
@@ -102,7 +108,9 @@ pub(crate) fn headings(files: &[String]) -> Result<Vec<String>, Box<dyn Error>> 
 
 /// A heading without its number.
 fn plain(heading: &str) -> String {
-    let rest = heading.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | ' ' | '\u{a0}' | '第' | '章'));
+    let rest = heading.trim_start_matches(|letter: char| {
+        letter.is_ascii_digit() || matches!(letter, '.' | ' ' | '\u{a0}' | '第' | '章')
+    });
     rest.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -15,7 +15,9 @@ const PAGE: u64 = 4096;
 /// # Errors
 /// When the system refuses a limit; the process must not go on then.
 pub fn apply_limits_to_self(memory: u64, cpu_seconds: u64) -> io::Result<()> {
-    for (resource, most) in [(Resource::As, address_space().saturating_add(memory)), (Resource::Core, 0), (Resource::Fsize, 0)] {
+    for (resource, most) in
+        [(Resource::As, address_space().saturating_add(memory)), (Resource::Core, 0), (Resource::Fsize, 0)]
+    {
         let most = getrlimit(resource).maximum.map_or(most, |allowed| allowed.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }

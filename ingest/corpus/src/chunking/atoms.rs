@@ -73,7 +73,9 @@ fn split(text: &str, block: &Block) -> Vec<Range<usize>> {
     let ranges = match block.kind {
         BlockKind::Paragraph | BlockKind::ListItem => sentences(part, Lines::Wrapped),
         BlockKind::Code => lines(part),
-        BlockKind::Heading { .. } | BlockKind::TableHeader | BlockKind::TableRow => vec![0..part.len()],
+        BlockKind::Heading { .. } | BlockKind::TableHeader | BlockKind::TableRow => {
+            std::iter::once(0..part.len()).collect()
+        }
     };
     let moved = ranges.into_iter().map(|range| range.start + block.range.start..range.end + block.range.start);
     moved.map(|range| trimmed(text, range)).filter(|range| !range.is_empty()).collect()
@@ -142,7 +144,8 @@ fn better_cut(text: &str, start: usize, most: usize) -> usize {
     let half = text.ceil_char_boundary(start + (most - start) / 2);
     let second = text.get(half..most).unwrap_or_default();
     let is_clause = |letter: char| matches!(letter, '，' | '、' | '：' | ',' | ';' | ':' | '|' | '\n');
-    let behind = |at: usize| half + at + second.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let behind =
+        |at: usize| half + at + second.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     second.rfind(is_clause).or_else(|| second.rfind(char::is_whitespace)).map_or(most, behind)
 }
 

@@ -59,8 +59,8 @@ impl ChunkingStrategy {
         if value.is_null() {
             return Ok(Self::Auto);
         }
-        let strategy: Self = Self::deserialize(value)
-            .map_err(|error| CorpusError::Invalid(format!("chunking_strategy: {error}")))?;
+        let strategy: Self =
+            Self::deserialize(value).map_err(|error| CorpusError::Invalid(format!("chunking_strategy: {error}")))?;
         strategy.check()?;
         Ok(strategy)
     }
@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn sizes_outside_the_published_bounds_are_refused() {
         for (size, overlap) in [(99, 0), (4097, 0), (100, 51)] {
-            let wire = json!({"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}});
+            let wire =
+                json!({"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}});
             assert_eq!(ChunkingStrategy::from_json(&wire).unwrap_err().code(), "invalid_request");
         }
     }

@@ -1,5 +1,5 @@
-use kubemate_engine::fake::FakeEmbedder;
 use kubemate_engine::Embedder;
+use kubemate_engine::fake::FakeEmbedder;
 use kubemate_parse::{Block, BlockKind, Format};
 use proptest::prelude::*;
 
@@ -136,13 +136,20 @@ fn text_without_any_sentence_end_is_cut_where_words_end() {
     let text = "word ".repeat(5000);
     let document = document(&[(Paragraph, 0, text.trim_end())]);
     let chunks = cut(&document, 64, 0);
-    assert!(passages(&document, &chunks).iter().all(|passage| passage.starts_with("word") && passage.ends_with("word")));
+    assert!(
+        passages(&document, &chunks).iter().all(|passage| passage.starts_with("word") && passage.ends_with("word"))
+    );
 }
 
 fn any_block() -> impl Strategy<Value = (BlockKind, u32, String)> {
     let kind = prop_oneof![
         (1u8..4).prop_map(|level| Heading { level }),
-        Just(Paragraph), Just(Paragraph), Just(ListItem), Just(TableHeader), Just(TableRow), Just(BlockKind::Code),
+        Just(Paragraph),
+        Just(Paragraph),
+        Just(ListItem),
+        Just(TableHeader),
+        Just(TableRow),
+        Just(BlockKind::Code),
     ];
     (kind, 0u32..2, "[a-z中文字 .。,，!?😀\\n-]{1,120}[a-z]")
 }

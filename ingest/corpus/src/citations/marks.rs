@@ -134,7 +134,8 @@ impl MarkFilter {
     /// Emits text, and the spaces held in front of it unless they belonged to a mark that was taken out.
     fn text(&mut self, text: &str) {
         let spaces = std::mem::take(&mut self.spaces);
-        let closes = text.starts_with(|letter: char| letter.is_ascii_punctuation() || letter == '\n' || is_full_stop(letter));
+        let closes =
+            text.starts_with(|letter: char| letter.is_ascii_punctuation() || letter == '\n' || is_full_stop(letter));
         if !(self.dropped && closes && !text.starts_with('[')) {
             self.show(&spaces);
         }

@@ -100,15 +100,20 @@ impl StreamCiter {
         let text = self.open.get(sentence.clone()).unwrap_or_default();
         let statement = Terms::of(without_list_number(text));
         let own = self.marks.iter().filter(|(at, _)| with_marks.contains(at));
-        let marked: Vec<Annotation> = own.filter_map(|(at, number)| {
-            let source = self.sources.iter().find(|source| source.number() == *number)?;
-            Some(source.annotation(self.index(*at), source.support(&statement).as_ref()))
-        }).collect();
+        let marked: Vec<Annotation> = own
+            .filter_map(|(at, number)| {
+                let source = self.sources.iter().find(|source| source.number() == *number)?;
+                Some(source.annotation(self.index(*at), source.support(&statement).as_ref()))
+            })
+            .collect();
         if !marked.is_empty() {
             return marked;
         }
         let supported = best(&self.sources, &statement, self.threshold);
-        supported.map(|(source, support)| source.annotation(self.index(sentence.end), Some(&support))).into_iter().collect()
+        supported
+            .map(|(source, support)| source.annotation(self.index(sentence.end), Some(&support)))
+            .into_iter()
+            .collect()
     }
 
     /// Place in the emitted text of a byte of `open`.

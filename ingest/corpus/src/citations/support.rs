@@ -59,7 +59,9 @@ impl Source {
             let share = if statement.numbers_are_in(&said) { share } else { share * WRONG_NUMBER };
             Support { share, range, rank: share - WORTH * more as f32 }
         });
-        supports.filter(|support| support.share > 0.0).max_by(|a, b| a.rank.total_cmp(&b.rank).then(b.range.start.cmp(&a.range.start)))
+        supports
+            .filter(|support| support.share > 0.0)
+            .max_by(|a, b| a.rank.total_cmp(&b.rank).then(b.range.start.cmp(&a.range.start)))
     }
 
     /// One to three neighbouring sentences from `start`: their range, what they say, and how many more than one.

@@ -54,7 +54,8 @@ impl Terms {
 
     /// Weight of what the other one holds, too.
     pub(crate) fn shared(&self, other: &Self) -> f32 {
-        let words: f32 = self.words.iter().filter(|(word, _)| other.words.contains_key(*word)).map(|(_, weight)| weight).sum();
+        let words: f32 =
+            self.words.iter().filter(|(word, _)| other.words.contains_key(*word)).map(|(_, weight)| weight).sum();
         words + NUMBER * self.numbers.iter().filter(|number| other.says(number)).count() as f32
     }
 
@@ -98,8 +99,22 @@ fn is_number(word: &str) -> bool {
 fn month(word: &str) -> Option<String> {
     let short = word.get(..3).filter(|_| word.len() <= 9 && word != "may");
     let at = MONTHS.iter().position(|month| Some(*month) == short)?;
-    let full = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
-    let known = full.get(at).is_some_and(|full| full.starts_with(word) || word.starts_with(full.get(..5).unwrap_or(full)));
+    let full = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let known =
+        full.get(at).is_some_and(|full| full.starts_with(word) || word.starts_with(full.get(..5).unwrap_or(full)));
     known.then(|| (at + 1).to_string())
 }
 
@@ -169,10 +184,10 @@ fn chinese_number(run: &str) -> Option<u64> {
             '千' => 1000,
             '万' => 10_000,
             _ => {
-                digit = "零一二三四五六七八九".chars().position(|known| known == letter).map_or_else(
-                    || if letter == '两' { 2 } else { 0 },
-                    |value| value as u64,
-                );
+                digit = "零一二三四五六七八九"
+                    .chars()
+                    .position(|known| known == letter)
+                    .map_or_else(|| if letter == '两' { 2 } else { 0 }, |value| value as u64);
                 continue;
             }
         };

@@ -53,7 +53,8 @@ fn chinese_is_attributed_and_numbers_are_compared_by_value() {
     assert_eq!(found[0], (2, "员工应在出差结束后三十天内提交报销单。".to_owned()));
     assert_eq!(found[1], (2, "单张发票超过五千元的，需要财务总监王芳审批。".to_owned()));
     let annotation = &cite("报销款十个工作日内到账。", &both(), &CiteConfig::default()).annotations[0];
-    let slice: String = GUIDE.chars().skip(annotation.start as usize).take((annotation.end - annotation.start) as usize).collect();
+    let slice: String =
+        GUIDE.chars().skip(annotation.start as usize).take((annotation.end - annotation.start) as usize).collect();
     assert_eq!(slice, annotation.quote);
 }
 
@@ -109,7 +110,10 @@ fn lists_are_cited_line_by_line() {
 #[test]
 fn annotations_come_while_the_answer_is_being_written() {
     let mut citer = StreamCiter::new(&both(), &CiteConfig::default());
-    assert_eq!(citer.push("Paid annual leave is 15 days."), Piece { text: "Paid annual leave is 15 days.".into(), ..Piece::default() });
+    assert_eq!(
+        citer.push("Paid annual leave is 15 days."),
+        Piece { text: "Paid annual leave is 15 days.".into(), ..Piece::default() }
+    );
     let piece = citer.push(" Also");
     assert_eq!(piece.annotations.len(), 1);
     assert_eq!(piece.text, " Also");

@@ -37,7 +37,8 @@ impl Indexing<'_> {
         for (part, (chunks, hashes)) in chunks.chunks(PART).zip(hashes.chunks(PART)).enumerate() {
             self.embed_missing(rows, chunks, hashes, &mut known).await?;
             let own = hashes.iter().map(|hash| known.get(hash).map(|vector| (*hash, Arc::clone(vector))));
-            let own: Vec<(Hash, Arc<[f32]>)> = own.collect::<Option<_>>().ok_or(CorpusError::Damaged("an embedding"))?;
+            let own: Vec<(Hash, Arc<[f32]>)> =
+                own.collect::<Option<_>>().ok_or(CorpusError::Damaged("an embedding"))?;
             let bytes = encode(rows.embedder.identity(), &own);
             self.corpus.parts.objects.put(&self.job.tenant, &self.version.part(part)?, once(bytes)).await?;
             vectors.extend(own.into_iter().map(|(_, vector)| vector));

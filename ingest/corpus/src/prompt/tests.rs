@@ -18,7 +18,14 @@ fn found(text: &str, heading: &[&str]) -> Found {
         text: text.to_owned(),
         attributes: Attributes::new(),
     };
-    Found { store: "vs_1".into(), file: "file-1".into(), filename: "handbook.pdf".into(), score: 0.9, evidence: 0.9, passage }
+    Found {
+        store: "vs_1".into(),
+        file: "file-1".into(),
+        filename: "handbook.pdf".into(),
+        score: 0.9,
+        evidence: 0.9,
+        passage,
+    }
 }
 
 fn packed(question: &str, found: &[Found], budget: usize) -> Packed {
@@ -67,7 +74,10 @@ fn a_passage_that_does_not_fit_makes_room_for_a_shorter_one() {
 #[test]
 fn without_passages_there_is_an_answer_and_nothing_to_ask() {
     let chinese = packed("天气怎么样？", &[], 1000);
-    assert_eq!((chinese.nothing.as_str(), chinese.user.as_str()), ("知识库中没有找到与这个问题相关的内容。", "天气怎么样？"));
+    assert_eq!(
+        (chinese.nothing.as_str(), chinese.user.as_str()),
+        ("知识库中没有找到与这个问题相关的内容。", "天气怎么样？")
+    );
     assert!(chinese.offered.is_empty() && chinese.system.is_empty());
     assert_eq!(packed("weather?", &[], 9).nothing, "I could not find anything about this in the knowledge base.");
 }

@@ -38,10 +38,12 @@ async fn live(house: &House, polls: usize) -> bool {
     let (corpus, stop) = (house.corpus(), CancellationToken::new());
     let worker = ShortLived { inner: Box::pin(corpus.worker(stop.clone())), left: polls };
     let idle = async {
-        house.until(async || {
-            let waiting = house.ledger.jobs_waiting().await.unwrap();
-            waiting.running + waiting.queued == 0
-        }).await;
+        house
+            .until(async || {
+                let waiting = house.ledger.jobs_waiting().await.unwrap();
+                waiting.running + waiting.queued == 0
+            })
+            .await;
     };
     tokio::select! {
         biased;

@@ -71,7 +71,8 @@ async fn a_sweep_finds_what_no_job_knows_of() {
     let put = async |key: String| {
         house.objects.put(&a, &ObjectKey::parse(&key).unwrap(), once("x")).await.unwrap();
     };
-    let old = format!("file-{}", uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_700_000_000, 0)).simple());
+    let old =
+        format!("file-{}", uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_700_000_000, 0)).simple());
     let young = new_id("file-");
     put(format!("files/{old}")).await;
     put(format!("files/{young}")).await;

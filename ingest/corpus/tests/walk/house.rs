@@ -204,4 +204,3 @@ pub(crate) fn section(number: usize, state: &str) -> String {
          It says a second thing, that subject{number} is item {number} of the list.\n\n"
     )
 }
-

@@ -33,7 +33,9 @@ async fn several_knowledge_bases_are_searched_as_one() {
     let mut names: Vec<&str> = found.iter().map(|found| found.filename.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["one.md", "two.md"]);
-    assert!(found.iter().all(|found| found.store == if found.filename == "one.md" { one.as_str() } else { other.as_str() }));
+    assert!(
+        found.iter().all(|found| found.store == if found.filename == "one.md" { one.as_str() } else { other.as_str() })
+    );
 }
 
 #[tokio::test]
@@ -49,7 +51,8 @@ async fn a_question_about_something_else_finds_no_grounds() {
     };
     assert!(!ask("what does the kubemate book say about subject2?").await.is_empty());
     assert!(ask("when do penguins migrate across Antarctica").await.is_empty());
-    let request = SearchRequest { score_threshold: Some(0.5), ..SearchRequest::new(vec!["penguins migrate".into()], 5) };
+    let request =
+        SearchRequest { score_threshold: Some(0.5), ..SearchRequest::new(vec!["penguins migrate".into()], 5) };
     assert!(corpus.search(&a, &[store], request).await.unwrap().is_empty());
 }
 

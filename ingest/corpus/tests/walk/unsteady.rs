@@ -44,7 +44,12 @@ impl<S: ObjectStore> ObjectStore for Unsteady<S> {
     async fn get(&self, tenant: &TenantId, key: &ObjectKey) -> Result<ByteStream, ObjectsError> {
         self.call(self.inner.get(tenant, key)).await
     }
-    async fn get_range(&self, tenant: &TenantId, key: &ObjectKey, range: Range<u64>) -> Result<ByteStream, ObjectsError> {
+    async fn get_range(
+        &self,
+        tenant: &TenantId,
+        key: &ObjectKey,
+        range: Range<u64>,
+    ) -> Result<ByteStream, ObjectsError> {
         self.call(self.inner.get_range(tenant, key, range)).await
     }
     async fn stat(&self, tenant: &TenantId, key: &ObjectKey) -> Result<Option<u64>, ObjectsError> {

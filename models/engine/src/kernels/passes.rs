@@ -235,7 +235,7 @@ impl Kernel for Pair<'_> {
 }
 
 /// Rounds up to eight rows to bytes, each block of 32 columns with its own step, and lays them side by side.
-pub(super) struct Round<'a> {
+pub(crate) struct Round<'a> {
     pub(super) rows: &'a [f32],
     pub(super) width: usize,
     pub(super) words: &'a mut [[u32; ROWS]],
@@ -399,7 +399,8 @@ mod tests {
 
     #[test]
     fn rows_and_columns_are_laid_out_as_said() {
-        let rows: Vec<[u32; COLUMNS]> = (0..3).map(|row| std::array::from_fn(|column| row * 100 + column as u32)).collect();
+        let rows: Vec<[u32; COLUMNS]> =
+            (0..3).map(|row| std::array::from_fn(|column| row * 100 + column as u32)).collect();
         let mut square = [[9; COLUMNS]; COLUMNS];
         let mut groups = vec![[0; ROWS]; 3 * COLUMNS / ROWS];
         let processor = Processor::detect();

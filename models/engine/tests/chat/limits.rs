@@ -20,7 +20,8 @@ async fn a_prompt_longer_than_the_context_is_refused_at_once() {
 
 #[tokio::test]
 async fn impossible_settings_are_named() {
-    let change: [(&str, fn(&mut GenerateRequest)); 9] = [
+    type Change = fn(&mut GenerateRequest);
+    let change: [(&str, Change); 9] = [
         ("n must", |request| request.n = 0),
         ("n must", |request| request.n = 9),
         ("max_tokens", |request| request.max_tokens = Some(0)),

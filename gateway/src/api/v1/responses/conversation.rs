@@ -158,21 +158,25 @@ fn with_id(item: InputItem) -> InputItem {
 pub(super) fn listed(item: InputItem) -> Value {
     let InputItem::Message(message) = item else { return json!(item) };
     let is_answer = message.role == chat::Role::Assistant;
-    let mut listed = json!({ "type": "message", "id": message.id, "role": message.role, "status": "completed" });
-    listed["content"] = match message.content {
+    let content: Value = match message.content {
         InputContent::Text(text) if is_answer => json!([{ "type": "output_text", "text": text, "annotations": [] }]),
         InputContent::Text(text) => json!([{ "type": "input_text", "text": text }]),
         InputContent::Parts(parts) => parts.iter().map(part).collect(),
     };
-    listed
+    json!({
+        "type": "message",
+        "id": message.id,
+        "role": message.role,
+        "status": "completed",
+        "content": content,
+    })
 }
 
 fn part(part: &InputPart) -> Value {
-    let mut listed = json!(part);
-    if let InputPart::OutputText { .. } = part {
-        listed["annotations"] = json!([]);
+    match part {
+        InputPart::OutputText { text } => json!({ "type": "output_text", "text": text, "annotations": [] }),
+        other => json!(other),
     }
-    listed
 }
 
 /// A turn; searches and other calls of earlier answers are no turns of a person or model.

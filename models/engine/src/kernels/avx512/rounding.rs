@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, __m512, _CMP_GT_OQ, _mm256_castpd_ps, _mm256_castps_pd, _mm256_cmp_ps_mask, _mm256_dpbusd_epi32,
-    _mm256_max_ps, _mm256_maskz_div_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_permute2x128_si256,
+    _mm256_maskz_div_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_permute2x128_si256,
     _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
     _mm256_storeu_si256, _mm256_sub_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpackhi_pd,
     _mm256_unpackhi_ps, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
@@ -41,7 +41,12 @@ pub(in crate::kernels) fn round(
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2")]
-fn round_block(block: &Block<'_>, words: &mut [[u32; ROWS]; WORDS], scales: &mut [f32; ROWS], offsets: &mut [i32; ROWS]) {
+fn round_block(
+    block: &Block<'_>,
+    words: &mut [[u32; ROWS]; WORDS],
+    scales: &mut [f32; ROWS],
+    offsets: &mut [i32; ROWS],
+) {
     let largest = largest(block);
     let positive = _mm256_cmp_ps_mask::<_CMP_GT_OQ>(largest, _mm256_setzero_ps());
     let inverse = _mm256_maskz_div_ps(positive, _mm256_set1_ps(127.0), largest);
