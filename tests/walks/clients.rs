@@ -54,6 +54,9 @@ fn pytest(set: &str, suite: &str) -> Command {
     let mut command = Command::new(installed(set).join("bin/python"));
     // No cache folder: the checkout stays clean.
     command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--maxfail=20", "-rA"]);
+    if suite == "chain" {
+        command.args(["-o", "asyncio_mode=auto"]); // half of the standard suite is async
+    }
     command.arg(".").current_dir(here().join("python").join(suite));
     command
 }
@@ -78,7 +81,9 @@ async fn openai_python_2() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn langchain() {
-    passes("langchain", pytest("python/requirements-langchain.txt", "chain")).await;
+    let mut suite = pytest("python/requirements-langchain.txt", "chain");
+    suite.args(["-o", "asyncio_mode=auto"]); // the standard suite's own tests are partly asynchronous
+    passes("langchain", suite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,6 +102,11 @@ impl Owned {
     }
 }
 
+/// Whether the answer is about a response that cannot be continued.
+fn is_continuation(answer: &Answer) -> bool {
+    answer.text().contains("previous_response_not_found")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_another_tenant_exists() {
     let server = shared().await;
@@ -113,7 +118,9 @@ async fn nothing_of_another_tenant_exists() {
         let what = format!("{} {}", foreign.0, foreign.1);
         let (foreign, random) =
             (mine.call(foreign.0, &foreign.1, foreign.2).await, mine.call(random.0, &random.1, random.2).await);
-        assert_eq!(foreign.status, 404, "{what}: {}", foreign.text());
+        // 404 where the path or a field names an object; a response that is continued is a wrong field, as at OpenAI.
+        let refused = if is_continuation(&random) { 400 } else { 404 };
+        assert_eq!(foreign.status, refused, "{what}: {}", foreign.text());
         assert_eq!((foreign.status, secret.blanked(&foreign)), (random.status, nobody.blanked(&random)), "{what}");
     }
     for list in ["/v1/files", "/v1/vector_stores", "/v1/assistants"] {

@@ -188,6 +188,7 @@ impl<S> Guarded<S> {
         };
         if good > 0 {
             self.checked = before + good;
+            self.waiting_for = Waiting::Nothing; // what comes next has a deadline of its own
         }
         if let Some(violation) = violation {
             self.refuse(violation);
@@ -198,9 +199,6 @@ impl<S> Guarded<S> {
     fn note(&mut self, bytes: usize) {
         self.opened = true;
         self.body_bytes += bytes as u64;
-        if self.waiting_for != Waiting::Body || !self.framing.in_body() {
-            self.waiting_for = Waiting::Nothing;
-        }
     }
 
     fn give(&mut self, out: &mut ReadBuf<'_>) -> bool {

@@ -82,3 +82,9 @@ def test_a_refusal_is_not_tried_again(client):
     with pytest.raises(openai.NotFoundError):
         patient.models.retrieve("gpt-nothing")
     assert len(seen) == 1
+
+
+def test_a_model_of_another_kind(client, embedding_model):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model=embedding_model, messages=[{"role": "user", "content": "Hi"}])
+    assert refused.value.param == "model"
