@@ -55,7 +55,8 @@ fn pytest(set: &str, suite: &str) -> Command {
     // No cache folder: the checkout stays clean.
     command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--maxfail=20", "-rA"]);
     if suite == "chain" {
-        command.args(["-o", "asyncio_mode=auto"]); // half of the standard suite is async
+        // Half of the standard suite is async, and its clients are shared by all tests: one loop for all.
+        command.args(["-o", "asyncio_mode=auto", "-o", "asyncio_default_test_loop_scope=session"]);
     }
     command.arg(".").current_dir(here().join("python").join(suite));
     command
