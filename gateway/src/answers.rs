@@ -13,7 +13,7 @@ mod remote;
 
 use grounding::Voice;
 pub(crate) use grounding::{Grounded, Grounding};
-pub(crate) use local::{Knobs, choices, limit, local_request, stops};
+pub(crate) use local::{Habits, Knobs, choices, limit, local_request, stops};
 pub(crate) use piece::{Piece, Pieces};
 pub(crate) use relay::{relay, renamed, stream_headers};
 
@@ -43,11 +43,13 @@ pub(crate) async fn answer(
         }
     };
     let pieces = match &grounded {
-        None => generate(app, &target, request).await?,
+        None => generate(app, caller, &target, request).await?,
         Some(grounded) => match grounded.voice() {
             Voice::Only(lead) => quoting::only(&lead),
-            Voice::Led(lead) => quoting::led(citing::cite(generate(app, &target, request).await?, grounded), lead),
-            Voice::Own => citing::cite(generate(app, &target, request).await?, grounded),
+            Voice::Led(lead) => {
+                quoting::led(citing::cite(generate(app, caller, &target, request).await?, grounded), lead)
+            }
+            Voice::Own => citing::cite(generate(app, caller, &target, request).await?, grounded),
         },
     };
     Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
@@ -59,12 +61,14 @@ pub(crate) struct Answer {
     pub(crate) grounded: Option<Grounded>,
 }
 
-async fn generate(app: &App, target: &Target, request: ChatRequest) -> Result<Pieces, ApiError> {
+/// The beginnings of prompts that the local engine keeps are shared within a tenant only.
+async fn generate(app: &App, caller: &Caller, target: &Target, request: ChatRequest) -> Result<Pieces, ApiError> {
     match target {
         Target::Local(name) => {
             app.local.must_be(name, ModelKind::Chat)?;
             let model = app.local.chat(name).await?;
-            Ok(piece::from_engine(model.generate(local_request(&request)?).await?))
+            let request = local_request(&request, app.local.habits(name))?;
+            Ok(piece::from_engine(model.generate_sharing(request, caller.tenant.as_str()).await?))
         }
         Target::Remote(upstream, name) => remote::generate(upstream, name, request).await,
     }

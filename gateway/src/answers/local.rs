@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kubemate_engine::{GenerateRequest, Prompt, Role, Sampling, Turn};
+use kubemate_engine::{Advice, GenerateRequest, Prompt, Role, Sampling, Turn};
 use kubemate_wire::{
     chat::{self, ChatRequest, Message, ResponseFormat},
     input::Strings,
@@ -17,19 +17,28 @@ const MAX_STOPS: usize = 4;
 /// OpenAI's limit on `top_logprobs`.
 const MAX_TOP_LOGPROBS: u32 = 20;
 
+/// What holds where a request says nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// How the model's makers draw its tokens.
+    pub(crate) advice: Advice,
+    /// Most tokens of an answer.
+    pub(crate) answer_tokens: u32,
+}
+
 /// The engine's request.
 ///
 /// # Errors
 /// `Invalid`, naming the field that the engine cannot serve or that is out of its range.
-pub(crate) fn local_request(request: &ChatRequest) -> Result<GenerateRequest, ApiError> {
+pub(crate) fn local_request(request: &ChatRequest, habits: Habits) -> Result<GenerateRequest, ApiError> {
     refuse_unserved(request)?;
     let turns = request.messages.iter().enumerate().map(|(at, message)| turn(at, message)).collect::<Result<_, _>>()?;
     let mut generate = GenerateRequest::new(Prompt::Chat(turns));
-    generate.max_tokens = limit(request.token_limit())?;
+    generate.max_tokens = limit(request.token_limit().or(Some(habits.answer_tokens)))?;
     generate.stop = stops(request.stop.as_ref())?;
     generate.n = choices(request.n)?;
     generate.logprobs = logprobs(request)?;
-    generate.sampling = Knobs::of_chat(request).sampling()?;
+    generate.sampling = Knobs::of_chat(request).sampling(habits.advice)?;
     Ok(generate)
 }
 
@@ -71,7 +80,7 @@ fn turn(at: usize, message: &Message) -> Result<Turn, ApiError> {
     Ok(Turn { role, content })
 }
 
-/// `max_tokens`: absent means what the context leaves.
+/// `max_tokens`: from 1.
 pub(crate) fn limit(limit: Option<u32>) -> Result<Option<usize>, ApiError> {
     match limit {
         Some(0) => Err(ApiError::invalid("max_tokens", "`max_tokens` must be at least 1")),
@@ -136,14 +145,14 @@ impl<'a> Knobs<'a> {
         }
     }
 
-    /// The engine's sampling, every value checked against OpenAI's range.
+    /// The engine's sampling, unsaid values as advised, every value checked against OpenAI's range.
     ///
     /// # Errors
     /// `Invalid`, naming the field and its range.
-    pub(crate) fn sampling(&self) -> Result<Sampling, ApiError> {
+    pub(crate) fn sampling(&self, advice: Advice) -> Result<Sampling, ApiError> {
         Ok(Sampling {
-            temperature: within("temperature", self.temperature, 1.0, 0.0..=2.0)?,
-            top_p: within("top_p", self.top_p, 1.0, 0.0..=1.0)?,
+            temperature: within("temperature", self.temperature, advice.temperature, 0.0..=2.0)?,
+            top_p: within("top_p", self.top_p, advice.top_p, 0.0..=1.0)?,
             top_k: self.top_k.filter(|top_k| *top_k > 0).map(|top_k| top_k as usize),
             seed: self.seed.map(i64::cast_unsigned),
             frequency_penalty: within("frequency_penalty", self.frequency_penalty, 0.0, -2.0..=2.0)?,

@@ -10,13 +10,14 @@ use anyhow::Context;
 use async_trait::async_trait;
 use kubemate_corpus::Embedders;
 use kubemate_engine::{
-    CatalogueEntry, ChatModel, Embedder, EngineError, LocalConfig, ModelKind, Reranker, catalogue, open_chat,
+    Advice, CatalogueEntry, ChatModel, Embedder, EngineError, LocalConfig, ModelKind, Reranker, catalogue, open_chat,
     open_embedder, open_reranker,
 };
 use tokio::sync::OnceCell;
 use tracing::info;
 
 use crate::{
+    answers::Habits,
     api::ApiError,
     config::{Config, WeightsConfig},
 };
@@ -127,6 +128,12 @@ impl LocalModels {
             Some(other) if other != kind => Err(ApiError::invalid("model", format!("model `{name}` {does}"))),
             _ => Ok(()),
         }
+    }
+
+    /// What a chat model does where a request says nothing.
+    pub(crate) fn habits(&self, name: &str) -> Habits {
+        let advice = catalogue().iter().find(|entry| entry.name == name).map_or(Advice::NONE, |entry| entry.advice);
+        Habits { advice, answer_tokens: self.config.answer_tokens }
     }
 
     /// A chat model, loaded if it is not yet.

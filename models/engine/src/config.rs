@@ -18,11 +18,14 @@ pub struct LocalConfig {
     /// Most tokens one embedding batch holds. A query waits for at most one batch that is already running on
     /// each thread, so this bounds its wait.
     pub batch_tokens: usize,
+    /// Most tokens of a chat model's answer when the request names no limit. Very small models now and then repeat
+    /// themselves until their context is full; nobody reads that far.
+    pub answer_tokens: u32,
 }
 
 impl Default for LocalConfig {
     fn default() -> Self {
-        Self { threads: None, queue: 64, queue_tokens: 262_144, batch_tokens: 1024 }
+        Self { threads: None, queue: 64, queue_tokens: 262_144, batch_tokens: 1024, answer_tokens: 1024 }
     }
 }
 

@@ -29,6 +29,6 @@ pub use generate::{
 pub use rerank::{EmbedderReranker, Reranker};
 pub use tokens::TokenCounter;
 pub use weights::{
-    CatalogueEntry, Fetch, FetchError, Fetched, ModelKind, Progress, VerifyReport, WeightFile, catalogue, open_chat,
-    open_embedder, open_reranker, pull, verify,
+    Advice, CatalogueEntry, Fetch, FetchError, Fetched, ModelKind, Progress, VerifyReport, WeightFile, catalogue,
+    open_chat, open_embedder, open_reranker, pull, verify,
 };

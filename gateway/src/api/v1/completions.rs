@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream::BoxStream};
-use kubemate_engine::{FinishReason, GenerateEvent, GenerateRequest, ModelKind, Prompt, TokenLogprob};
+use kubemate_engine::{Advice, FinishReason, GenerateEvent, GenerateRequest, ModelKind, Prompt, TokenLogprob};
 use kubemate_identity::Scope;
 use kubemate_wire::{
     chat::{self, StreamUsage},
@@ -75,7 +75,7 @@ async fn generate(app: &App, name: &str, request: &CompletionRequest) -> Result<
     let model = app.local.chat(name).await?;
     let mut running = Vec::new();
     for (at, prompt) in prompts(request)?.into_iter().enumerate() {
-        let generation = model.generate(engine_request(request, prompt)?).await?;
+        let generation = model.generate(engine_request(request, prompt, app.local.habits(name).advice)?).await?;
         running.push(generation.map(move |event| event.map(|event| (at, event)).map_err(ApiError::from)).boxed());
     }
     Ok(futures::stream::select_all(running).boxed())
@@ -96,7 +96,7 @@ fn prompts(request: &CompletionRequest) -> Result<Vec<Prompt>, ApiError> {
     }
 }
 
-fn engine_request(request: &CompletionRequest, prompt: Prompt) -> Result<GenerateRequest, ApiError> {
+fn engine_request(request: &CompletionRequest, prompt: Prompt, advice: Advice) -> Result<GenerateRequest, ApiError> {
     let model = &request.model;
     if request.suffix.as_deref().is_some_and(|suffix| !suffix.is_empty()) {
         return Err(ApiError::unsupported("suffix", format!("model `{model}` cannot fill a gap before a `suffix`")));
@@ -115,7 +115,7 @@ fn engine_request(request: &CompletionRequest, prompt: Prompt) -> Result<Generat
     generate.stop = stops(request.stop.as_ref())?;
     generate.n = choices(request.n)?;
     generate.logprobs = request.logprobs.map(|top| top as usize);
-    generate.sampling = knobs(request).sampling()?;
+    generate.sampling = knobs(request).sampling(advice)?;
     Ok(generate)
 }
 

