@@ -51,14 +51,20 @@ async fn eight_chats_while_a_book_is_ingested() {
         (file["progress"]["percent"].as_u64() > Some(0) || file["status"] != "in_progress").then_some(())
     })
     .await;
-    let firsts = join_all((1..=8).map(|number| chat(&api, number))).await;
+    let chats = join_all((1..=8).map(|number| chat(&api, number)));
+    let stranger = server.stranger();
+    let health = async { stranger.get("/healthz").await.text() };
+    // Whoever is first ends the race: health does not wait for anything that computes.
+    tokio::pin!(chats);
+    let healthy = tokio::select! {
+        biased;
+        _ = &mut chats => panic!("eight chats were done before health was told"),
+        healthy = health => healthy,
+    };
+    assert_eq!(healthy, "ok");
+    let firsts = chats.await;
     let while_ingesting = api.get(&state).await.json()["status"] == "in_progress";
-    let begun = Instant::now();
-    assert_eq!(server.stranger().get("/healthz").await.text(), "ok");
-    assert!(begun.elapsed() < Duration::from_secs(2), "health waits {:?}", begun.elapsed());
-    let slowest = firsts.iter().max().expect("eight");
-    println!("slowest first token of eight {slowest:?}; the book was still being ingested: {while_ingesting}");
-    assert!(*slowest < Duration::from_secs(120), "{firsts:?}");
+    println!("first tokens of eight: {firsts:?}; the book was still being ingested: {while_ingesting}");
     assert_eq!(library.settled(&file).await["status"], "completed");
     let hits = library.search("In which house does lantern 77 hang?", 5).await;
     assert!(hits.iter().any(|hit| hit["content"][0]["text"].as_str().expect("text").contains("house 539")), "{hits:?}");

@@ -11,7 +11,8 @@ use crate::{api::ApiError, models::Meter};
 pub(crate) enum Piece {
     /// The prompt was accepted.
     Started { prompt_tokens: u64 },
-    /// More text of a choice; `tokens` is how many tokens it took, 0 where nobody counts until the end.
+    /// More text of a choice; `tokens` is how many tokens the choice has taken so far, 0 where nobody counts until the
+    /// end.
     Text { choice: u32, text: String, logprobs: Vec<TokenLogprob>, tokens: u64 },
     /// What supports the text so far; comes after the words it supports, possibly several times.
     Citations { choice: u32, citations: Vec<FileCitation> },
@@ -31,8 +32,8 @@ fn piece(event: GenerateEvent) -> Piece {
     let number = |choice: usize| u32::try_from(choice).unwrap_or(u32::MAX);
     match event {
         GenerateEvent::Started { prompt_tokens } => Piece::Started { prompt_tokens: prompt_tokens as u64 },
-        GenerateEvent::Delta { choice, text, logprobs } => {
-            Piece::Text { choice: number(choice), text, logprobs, tokens: 0 }
+        GenerateEvent::Delta { choice, text, logprobs, completion_tokens } => {
+            Piece::Text { choice: number(choice), text, logprobs, tokens: completion_tokens as u64 }
         }
         GenerateEvent::Finished { choice, reason, completion_tokens } => {
             Piece::Finished { choice: number(choice), reason, completion_tokens: completion_tokens as u64 }
@@ -46,8 +47,8 @@ pub(super) fn metered(mut pieces: Pieces, mut meter: Meter) -> Pieces {
         while let Some(piece) = pieces.next().await {
             match &piece {
                 Ok(Piece::Started { prompt_tokens }) => meter.prompt(*prompt_tokens),
-                Ok(Piece::Text { .. }) => meter.began(),
-                Ok(Piece::Finished { completion_tokens, .. }) => meter.produced(*completion_tokens),
+                Ok(Piece::Text { choice, tokens, .. }) => meter.reached(*choice, *tokens),
+                Ok(Piece::Finished { choice, completion_tokens, .. }) => meter.reached(*choice, *completion_tokens),
                 Ok(Piece::Citations { .. }) => {}
                 Err(error) => meter.failed(error.status()),
             }

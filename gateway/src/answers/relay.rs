@@ -82,7 +82,7 @@ impl Drop for Counts {
     fn drop(&mut self) {
         if let Some((prompt, completion)) = counts_in(&self.tail) {
             self.meter.prompt(prompt);
-            self.meter.produced(completion);
+            self.meter.reached(0, completion);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Every request to a model ends in one usage row, however it ends.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use http::StatusCode;
 use kubemate_identity::Caller;
@@ -50,7 +50,7 @@ impl UsageMeter {
             latency_ms: 0,
             at: unix_now(),
         };
-        Meter { rows: self.rows.clone(), row: Some(row), begun: Instant::now(), first: false }
+        Meter { rows: self.rows.clone(), row: Some(row), begun: Instant::now(), first: false, choices: BTreeMap::new() }
     }
 }
 
@@ -80,6 +80,8 @@ pub(crate) struct Meter {
     row: Option<UsageRow>,
     begun: Instant,
     first: bool,
+    /// Tokens of each choice so far.
+    choices: BTreeMap<u32, u64>,
 }
 
 impl Meter {
@@ -98,12 +100,11 @@ impl Meter {
         }
     }
 
-    /// So many tokens were produced since the last call.
-    pub(crate) fn produced(&mut self, tokens: u64) {
+    /// A choice has taken so many tokens so far; a client that leaves now pays for these.
+    pub(crate) fn reached(&mut self, choice: u32, tokens: u64) {
         self.began();
-        if let Some(row) = &mut self.row {
-            row.completion_tokens = row.completion_tokens.saturating_add(i64::try_from(tokens).unwrap_or(i64::MAX));
-        }
+        let counted = self.choices.entry(choice).or_default();
+        *counted = tokens.max(*counted);
     }
 
     /// The request did not end well.
@@ -122,10 +123,47 @@ fn status_of(status: StatusCode) -> i16 {
 impl Drop for Meter {
     fn drop(&mut self) {
         let Some(mut row) = self.row.take() else { return };
+        row.completion_tokens = i64::try_from(self.choices.values().sum::<u64>()).unwrap_or(i64::MAX);
         row.latency_ms = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX);
         telemetry::tokens(&row.model, row.prompt_tokens.unsigned_abs(), row.completion_tokens.unsigned_abs());
         if self.rows.send(row).is_err() {
             error!("a request was settled after the usage writer had closed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter() -> (Meter, mpsc::UnboundedReceiver<UsageRow>) {
+        let (rows, settled) = mpsc::unbounded_channel();
+        let row = UsageRow {
+            id: "use_1".to_owned(),
+            tenant: "default".to_owned(),
+            project: "proj_1".to_owned(),
+            key: "key_1".to_owned(),
+            model: "m".to_owned(),
+            kind: "chat".to_owned(),
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            status: 200,
+            latency_ms: 0,
+            at: 0,
+        };
+        (Meter { rows, row: Some(row), begun: Instant::now(), first: false, choices: BTreeMap::new() }, settled)
+    }
+
+    #[test]
+    fn a_client_that_leaves_pays_for_what_was_drawn_until_then() {
+        let (mut meter, mut settled) = meter();
+        meter.prompt(7);
+        for (choice, tokens) in [(0, 1), (1, 1), (0, 4), (1, 2)] {
+            meter.reached(choice, tokens);
+        }
+        drop(meter);
+        let row = settled.try_recv().unwrap();
+        assert_eq!((row.prompt_tokens, row.completion_tokens), (7, 6));
+        assert!(settled.try_recv().is_err(), "one row a request");
     }
 }

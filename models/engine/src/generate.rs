@@ -139,6 +139,8 @@ pub enum GenerateEvent {
         text: String,
         /// One entry per token of `text` when log probabilities were asked for.
         logprobs: Vec<TokenLogprob>,
+        /// Tokens drawn for this choice so far, those whose text is still held back included.
+        completion_tokens: usize,
     },
     /// A choice is complete.
     Finished {

@@ -171,13 +171,13 @@ impl Writer {
                 meter.prompt(self.prompt_tokens);
                 None
             }
-            GenerateEvent::Delta { choice, text, logprobs } => {
-                meter.began();
+            GenerateEvent::Delta { choice, text, logprobs, completion_tokens } => {
+                meter.reached(self.index(prompt, choice), completion_tokens as u64);
                 Some(self.text(prompt, choice, text, logprobs))
             }
             GenerateEvent::Finished { choice, reason, completion_tokens } => {
                 self.completion_tokens += completion_tokens as u64;
-                meter.produced(completion_tokens as u64);
+                meter.reached(self.index(prompt, choice), completion_tokens as u64);
                 let mut last = self.text(prompt, choice, String::new(), Vec::new());
                 last.finish_reason = Some(finish(reason));
                 Some(last)
@@ -185,8 +185,13 @@ impl Writer {
         }
     }
 
+    /// The number in the answer of a prompt's choice.
+    fn index(&self, prompt: usize, choice: usize) -> u32 {
+        u32::try_from(prompt * self.n + choice).unwrap_or(u32::MAX)
+    }
+
     fn text(&mut self, prompt: usize, choice: usize, text: String, tokens: Vec<TokenLogprob>) -> CompletionChoice {
-        let index = u32::try_from(prompt * self.n + choice).unwrap_or(u32::MAX);
+        let index = self.index(prompt, choice);
         let first = !self.columns.contains_key(&index);
         let echo = self.echoes.get(prompt).filter(|_| first);
         let columns = self.columns.entry(index).or_insert_with(|| Columns::after(echo.map(String::as_str)));

@@ -100,7 +100,8 @@ impl Choice {
         let left = self.entries.iter().take_while(|(start, _)| all || *start < sent).count();
         let logprobs: Vec<_> = self.entries.drain(..left).map(|(_, entry)| entry).collect();
         if !text.is_empty() || !logprobs.is_empty() {
-            self.send(GenerateEvent::Delta { choice: self.number, text, logprobs });
+            let completion_tokens = self.drawn();
+            self.send(GenerateEvent::Delta { choice: self.number, text, logprobs, completion_tokens });
         }
     }
 

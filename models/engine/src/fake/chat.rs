@@ -101,7 +101,8 @@ impl FakeChat {
             let reason = if pieces.len() > limit { FinishReason::Length } else { FinishReason::Stop };
             let completion_tokens = pieces.len().min(limit);
             let logprobs = request.logprobs.is_some();
-            events.extend(pieces.into_iter().take(limit).map(|text| delta(choice, text, logprobs)));
+            let numbered = pieces.into_iter().take(limit).zip(1..);
+            events.extend(numbered.map(|(text, number)| delta(choice, text, logprobs, number)));
             events.push(GenerateEvent::Finished { choice, reason, completion_tokens });
         }
         Ok(events)
@@ -121,10 +122,10 @@ fn pieces(text: &str) -> Vec<&str> {
     pieces
 }
 
-fn delta(choice: usize, text: &str, with_logprobs: bool) -> GenerateEvent {
+fn delta(choice: usize, text: &str, with_logprobs: bool, completion_tokens: usize) -> GenerateEvent {
     let entry = TokenLogprob { token: text.to_owned(), bytes: text.into(), logprob: 0.0, top: Vec::new() };
     let logprobs = if with_logprobs { vec![entry] } else { Vec::new() };
-    GenerateEvent::Delta { choice, text: text.to_owned(), logprobs }
+    GenerateEvent::Delta { choice, text: text.to_owned(), logprobs, completion_tokens }
 }
 
 /// Counts one running generation for as long as it lives.

@@ -67,15 +67,19 @@ pub(crate) async fn collect(mut generation: Generation, choices: usize) -> Vec<A
     assert!(matches!(first, GenerateEvent::Started { .. }), "{first:?} comes first");
     let mut texts = vec![(String::new(), Vec::new()); choices];
     let mut answers = vec![None; choices];
+    let mut drawn = vec![0; choices];
     while let Some(event) = generation.next().await {
         match event.expect("no error") {
             GenerateEvent::Started { .. } => panic!("started twice"),
-            GenerateEvent::Delta { choice, text, logprobs } => {
+            GenerateEvent::Delta { choice, text, logprobs, completion_tokens } => {
                 assert!(answers[choice].is_none(), "text after the end");
+                assert!(completion_tokens > drawn[choice], "text of no token");
+                drawn[choice] = completion_tokens;
                 texts[choice].0.push_str(&text);
                 texts[choice].1.extend(logprobs);
             }
             GenerateEvent::Finished { choice, reason, completion_tokens } => {
+                assert!(completion_tokens >= drawn[choice], "fewer tokens than were reported");
                 let (text, logprobs) = std::mem::take(&mut texts[choice]);
                 answers[choice] = Some(Answer { text, reason, tokens: completion_tokens, logprobs });
             }
