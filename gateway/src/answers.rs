@@ -34,25 +34,36 @@ pub(crate) async fn answer(
     grounding: Option<Grounding>,
 ) -> Result<Answer, ApiError> {
     let target = app.routes.choose(&request.model)?;
-    let meter = app.usage.begin(caller, &request.model, "chat");
+    let mut meter = app.usage.begin(caller, &request.model, "chat");
+    let (pieces, grounded) = meter.watch(begin(app, caller, &target, request, grounding).await)?;
+    Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
+}
+
+async fn begin(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    request: ChatRequest,
+    grounding: Option<Grounding>,
+) -> Result<(Pieces, Option<Grounded>), ApiError> {
     let (request, grounded) = match grounding {
         None => (request, None),
         Some(grounding) => {
-            let grounded = grounding.ground(app, caller, &target, request).await?;
+            let grounded = grounding.ground(app, caller, target, request).await?;
             (grounded.request.clone(), Some(grounded))
         }
     };
     let pieces = match &grounded {
-        None => generate(app, caller, &target, request).await?,
+        None => generate(app, caller, target, request).await?,
         Some(grounded) => match grounded.voice() {
             Voice::Only(lead) => quoting::only(&lead),
             Voice::Led(lead) => {
-                quoting::led(citing::cite(generate(app, caller, &target, request).await?, grounded), lead)
+                quoting::led(citing::cite(generate(app, caller, target, request).await?, grounded), lead)
             }
-            Voice::Own => citing::cite(generate(app, caller, &target, request).await?, grounded),
+            Voice::Own => citing::cite(generate(app, caller, target, request).await?, grounded),
         },
     };
-    Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
+    Ok((pieces, grounded))
 }
 
 /// An answer under way, and what it is drawn from.

@@ -7,6 +7,7 @@ mod cors;
 mod edge;
 mod error;
 mod extract;
+mod lasting;
 mod operations;
 mod strict;
 pub(crate) mod v1;
@@ -28,6 +29,7 @@ pub(crate) fn router(app: &App) -> Router {
         .merge(operations::documentation(document))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), lasting::bound))
         .layer(middleware::from_fn(strict::refuse_bad_requests))
         .layer(cors::layer(&app.config.server.cors_origins))
         .layer(middleware::from_fn_with_state(app.clone(), edge::observe))

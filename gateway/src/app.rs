@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: PrometheusHandle,
     /// Cancelled when the process was asked to stop.
     pub(crate) stop: CancellationToken,
+    /// Cancelled when the time for open requests is over; what is still answered ends with an error.
+    pub(crate) cut: CancellationToken,
     /// Work that outlives its request; waited for before the stores close.
     pub(crate) background: TaskTracker,
 }
@@ -89,6 +91,7 @@ impl App {
             usage,
             metrics,
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
             background,
         })))
     }

@@ -4,7 +4,7 @@ mod audit;
 mod issue;
 mod keyring;
 
-pub(crate) use audit::{AuditTrail, Deed};
+pub(crate) use audit::{AuditTrail, Deed, model_call};
 pub(crate) use issue::{Issued, Wanted, issue, rights};
 pub(crate) use keyring::{ADMIN_KEY, KeyRing, KeyRingError};
 

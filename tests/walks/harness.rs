@@ -11,7 +11,7 @@ mod shared;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use api::{Answer, Api, Event};
+pub(crate) use api::{Answer, Api, Event, Opened};
 pub(crate) use binary::{cache, kubemate};
 pub(crate) use documents::{Fact, documents, facts};
 pub(crate) use folder::Folder;

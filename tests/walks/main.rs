@@ -8,6 +8,7 @@ mod harness;
 mod clients;
 mod crash;
 mod hostile;
+mod lasting;
 mod load;
 mod process;
 mod spine;

@@ -1,11 +1,16 @@
 //! Answers that pass through as they come: nothing is parsed that nothing needs.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use http_body_util::BodyExt;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
 use serde_json::value::RawValue;
 
 use super::remote;
@@ -24,20 +29,12 @@ pub(crate) async fn relay(
     body: Bytes,
     mut meter: Meter,
 ) -> Result<Response, ApiError> {
-    let answered = upstream.post(path, body).await.inspect_err(|error| meter.failed(error.status()))?;
+    let answered = meter.watch(upstream.post(path, body).await)?;
     if !answered.status().is_success() {
-        meter.failed(answered.status());
-        return Err(remote::refusal(upstream, answered).await);
+        return meter.watch(Err(remote::refusal(upstream, answered).await));
     }
     let (head, incoming) = answered.into_parts();
-    let mut counts = Counts::new(meter);
-    let body = incoming.map_frame(move |frame| {
-        if let Some(data) = frame.data_ref() {
-            counts.see(data);
-        }
-        frame
-    });
-    let mut response = Response::new(Body::new(body));
+    let mut response = Response::new(Body::new(Relayed { incoming, counts: Counts::new(meter) }));
     *response.status_mut() = StatusCode::OK;
     let kind = head.headers.get(header::CONTENT_TYPE).cloned();
     let kind = kind.unwrap_or_else(|| HeaderValue::from_static("application/json"));
@@ -53,6 +50,38 @@ pub(crate) fn stream_headers(headers: &mut http::HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+}
+
+/// An upstream's body on its way: counted, not changed.
+struct Relayed {
+    incoming: Incoming,
+    counts: Counts,
+}
+
+impl http_body::Body for Relayed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|data| self.counts.see(data)),
+            Some(Err(_)) => self.counts.meter.failed(StatusCode::BAD_GATEWAY),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
 }
 
 /// Finds the token counts in what passes: they stand in the last few hundred bytes of a body or a stream.

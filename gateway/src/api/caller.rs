@@ -52,7 +52,7 @@ where
 }
 
 /// The one credential of a request: `authorization`, or the names that Azure's and Anthropic's clients use.
-fn credential(headers: &HeaderMap) -> Result<&str, ApiError> {
+pub(super) fn credential(headers: &HeaderMap) -> Result<&str, ApiError> {
     let bearers = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.to_str().ok().and_then(bearer));
     let plain =
         ["x-api-key", "api-key"].into_iter().flat_map(|name| headers.get_all(name)).map(|value| value.to_str().ok());

@@ -8,11 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
-use super::ApiError;
+use super::{ApiError, lasting::Refused};
 use crate::{app::App, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,9 +52,10 @@ pub(super) async fn observe(State(app): State<App>, mut request: Request, next: 
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response =
         answered.unwrap_or_else(|_| ApiError::Internal(anyhow::anyhow!("a handler panicked")).into_response());
-    let _entered = span.enter();
     stamp(&mut response, &id, begun);
-    report(&app, &Seen { method, route, begun }, &response);
+    let seen = Seen::of(method, route, &response);
+    telemetry::request_answered(&seen.method, &seen.route, seen.status, begun.elapsed());
+    report(&app, &seen).instrument(span).await;
     response.extensions_mut().insert(in_flight);
     response
 }
@@ -74,26 +75,38 @@ fn stamp(response: &mut Response, id: &RequestId, begun: Instant) {
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
 }
 
+/// What is reported of a request.
 struct Seen {
     method: Method,
     route: String,
-    begun: Instant,
+    status: StatusCode,
+    error: Option<Arc<ApiError>>,
+    refused: Option<Refused>,
 }
 
-fn report(app: &App, seen: &Seen, response: &Response) {
-    let status = response.status();
-    telemetry::request_answered(&seen.method, &seen.route, status, seen.begun.elapsed());
-    let Some(error) = response.extensions().get::<Arc<ApiError>>() else {
-        return;
-    };
+impl Seen {
+    fn of(method: Method, route: String, response: &Response) -> Self {
+        let extensions = response.extensions();
+        let (error, refused) = (extensions.get().cloned(), extensions.get().cloned());
+        Self { method, route, status: response.status(), error, refused }
+    }
+}
+
+async fn report(app: &App, seen: &Seen) {
+    let Some(error) = &seen.error else { return };
     match error.as_ref() {
         ApiError::Internal(cause) => {
             tracing::error!(http.route = %seen.route, error = format!("{cause:#}"), "a request failed inside");
         }
-        ApiError::Unauthenticated | ApiError::InvalidKey | ApiError::Forbidden(_) => {
-            app.audit.denied(&seen.method, &seen.route, error.code().unwrap_or_default());
+        ApiError::Unauthenticated
+        | ApiError::InvalidKey
+        | ApiError::TwoCredentials
+        | ApiError::KeyInQuery
+        | ApiError::Forbidden(_) => {
+            let refused = seen.refused.as_ref().map(|refused| refused.0.as_ref());
+            app.audit.denied(refused, &seen.method, &seen.route, error.code().unwrap_or_default()).await;
         }
-        other if status.is_server_error() => {
+        other if seen.status.is_server_error() => {
             tracing::warn!(http.route = %seen.route, error = %other, "a request failed")
         }
         other => tracing::debug!(http.route = %seen.route, error = %other, "a request was refused"),

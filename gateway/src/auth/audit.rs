@@ -2,13 +2,13 @@
 
 use http::Method;
 use kubemate_identity::{Caller, TenantId};
-use kubemate_ledger::{AuditEvent, Ledger, LedgerError, Outcome};
+use kubemate_ledger::{AuditEvent, Ledger, LedgerError, Outcome, UsageRow};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{error, warn};
+use tracing::error;
 
-use crate::app::unix_now_ms;
+use crate::{api::ApiError, app::unix_now_ms};
 
 /// Rows that may wait for the ledger. Beyond it the caller waits: an audit row is never dropped.
 const WAITING: usize = 8192;
@@ -73,29 +73,57 @@ impl AuditTrail {
         }
     }
 
-    /// Records `deed` now; an admin change whose row cannot be written must not be made.
+    /// Makes an admin change between two rows: one that it begins, one how it came out. A change whose first row cannot
+    /// be written is not made.
     ///
     /// # Errors
-    /// The ledger's.
-    pub(crate) async fn record_first(&self, caller: &Caller, deed: Deed<'_>) -> Result<(), LedgerError> {
-        Self::record_in(&self.ledger, caller, deed).await
+    /// The ledger's, and the change's own.
+    pub(crate) async fn change<T, E: Into<ApiError>>(
+        &self,
+        caller: &Caller,
+        deed: Deed<'_>,
+        change: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        Self::change_in(&self.ledger, caller, deed, change).await?.map_err(Into::into)
     }
 
     /// The same without a running trail, for the command line.
     ///
     /// # Errors
-    /// The ledger's.
-    pub(crate) async fn record_in(ledger: &Ledger, caller: &Caller, deed: Deed<'_>) -> Result<(), LedgerError> {
-        ledger.audit(event(Some(&caller.tenant), caller.key.as_str(), deed, Outcome::Ok)).await
+    /// The ledger's outside, the change's own inside.
+    pub(crate) async fn change_in<T, E>(
+        ledger: &Ledger,
+        caller: &Caller,
+        deed: Deed<'_>,
+        change: impl Future<Output = Result<T, E>>,
+    ) -> Result<Result<T, E>, LedgerError> {
+        let row = |outcome| event(Some(&caller.tenant), caller.key.as_str(), deed.clone(), outcome);
+        ledger.audit(row(Outcome::Begun)).await?;
+        let made = change.await;
+        let outcome = if made.is_ok() { Outcome::Ok } else { Outcome::Failed };
+        if let Err(error) = ledger.audit(row(outcome)).await {
+            error!(error = %error, "how an admin change came out is not in the audit trail; that it began is");
+        }
+        Ok(made)
     }
 
-    /// Records that somebody was turned away.
-    pub(crate) fn denied(&self, method: &Method, route: &str, code: &str) {
+    /// Records that somebody was turned away; `caller` is whoever holds the key, if it is a good one.
+    pub(crate) async fn denied(&self, caller: Option<&Caller>, method: &Method, route: &str, code: &str) {
         let deed = Deed::new("request.denied", format!("{method} {route}")).with(json!({ "code": code }));
-        if self.rows.try_send(event(None, "stranger", deed, Outcome::Denied)).is_err() {
-            warn!(http.route = %route, "a denial was not recorded: the trail is full or closed");
+        let actor = caller.map_or("stranger", |caller| caller.key.as_str());
+        let row = event(caller.map(|caller| &caller.tenant), actor, deed, Outcome::Denied);
+        if self.rows.send(row).await.is_err() {
+            error!(http.route = %route, "a denial came after the audit trail was closed");
         }
     }
+}
+
+/// The row of a request to a model, from what is metered of it: who asked which model, never what.
+pub(crate) fn model_call(usage: &UsageRow) -> AuditEvent {
+    let outcome = if usage.status < 400 { Outcome::Ok } else { Outcome::Failed };
+    let detail = json!({ "kind": usage.kind, "usage": usage.id, "status": usage.status });
+    let deed = Deed::new("model.call", usage.model.clone()).with(detail);
+    event(TenantId::parse(&usage.tenant).ok().as_ref(), &usage.key, deed, outcome)
 }
 
 fn event(tenant: Option<&TenantId>, actor: &str, deed: Deed<'_>, outcome: Outcome) -> AuditEvent {

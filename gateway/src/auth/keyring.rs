@@ -7,8 +7,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use kubemate_identity::{ApiKey, Caller, KeyHash, KeyId, ProjectId, Rights, TenantId};
 use kubemate_ledger::{Ledger, LedgerError};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use tracing::info;
 
 use self::believed::Believed;
@@ -35,7 +33,7 @@ pub(crate) enum KeyRingError {
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     ledger: Ledger,
-    admin: [u8; 32],
+    admin: KeyHash,
     operator: Arc<Caller>,
     known: Believed,
     /// The admin key made at this start, to be printed once.
@@ -50,7 +48,7 @@ impl KeyRing {
     pub(crate) async fn open(ledger: Ledger, configured: Option<&Secret>) -> anyhow::Result<Self> {
         let configured = configured.map(Secret::reveal).transpose().map_err(anyhow::Error::msg)?.flatten();
         let (admin, fresh) = match configured {
-            Some(key) => (sha256(key.as_bytes()), None),
+            Some(key) => (KeyHash::of(&key), None),
             None => stored_or_made(&ledger).await.context("the admin key cannot be kept in the ledger")?,
         };
         let operator = Arc::new(operator(&ledger).await.context("the default tenant cannot be written")?);
@@ -67,21 +65,31 @@ impl KeyRing {
     /// # Errors
     /// `Invalid` for any key that is not good now.
     pub(crate) async fn verify(&self, text: &str) -> Result<Arc<Caller>, KeyRingError> {
-        let hash = sha256(text.as_bytes());
-        if bool::from(hash.ct_eq(&self.admin)) {
+        let hash = KeyHash::of(text);
+        if hash != self.admin && ApiKey::parse(text).is_err() {
+            return Err(KeyRingError::Invalid);
+        }
+        self.holder(&hash).await
+    }
+
+    /// The caller whose key has this hash, for asking again while an answer lasts.
+    ///
+    /// # Errors
+    /// As [`KeyRing::verify`].
+    pub(crate) async fn holder(&self, hash: &KeyHash) -> Result<Arc<Caller>, KeyRingError> {
+        if *hash == self.admin {
             return Ok(self.operator.clone());
         }
-        let key = ApiKey::parse(text).map_err(|_| KeyRingError::Invalid)?;
-        let caller = match self.known.get(&hash) {
+        let caller = match self.known.get(hash) {
             Some(caller) => caller,
-            None => self.look_up(hash, &key.hash()).await?,
+            None => self.look_up(hash).await?,
         };
         caller.filter(|caller| !caller.rights.expired(unix_now())).ok_or(KeyRingError::Invalid)
     }
 
-    async fn look_up(&self, hash: [u8; 32], key: &KeyHash) -> Result<Option<Arc<Caller>>, KeyRingError> {
-        let caller = self.ledger.find_key_by_hash(key).await?.map(|key| Arc::new(key.caller()));
-        self.known.insert(hash, caller.clone());
+    async fn look_up(&self, hash: &KeyHash) -> Result<Option<Arc<Caller>>, KeyRingError> {
+        let caller = self.ledger.find_key_by_hash(hash).await?.map(|key| Arc::new(key.caller()));
+        self.known.insert(hash.clone(), caller.clone());
         Ok(caller)
     }
 
@@ -105,20 +113,15 @@ async fn operator(ledger: &Ledger) -> anyhow::Result<Caller> {
     })
 }
 
-async fn stored_or_made(ledger: &Ledger) -> anyhow::Result<([u8; 32], Option<String>)> {
+async fn stored_or_made(ledger: &Ledger) -> anyhow::Result<(KeyHash, Option<String>)> {
     if let Some(stored) = ledger.get_setting(ADMIN_HASH).await? {
-        let bytes = hex::decode(stored).context("the stored hash of the admin key is damaged")?;
-        let hash = bytes.try_into().map_err(|_| anyhow::anyhow!("the stored hash of the admin key is damaged"))?;
+        let hash = KeyHash::from_hex(&stored).context("the stored hash of the admin key is damaged")?;
         return Ok((hash, None));
     }
     let key = ApiKey::generate()?;
     let shown = key.shown();
-    let hash = sha256(shown.as_bytes());
-    ledger.put_setting(ADMIN_HASH, &hex::encode(hash), unix_now()).await?;
+    let hash = key.hash();
+    ledger.put_setting(ADMIN_HASH, &hash.to_hex(), unix_now()).await?;
     info!("an admin key was made; it is printed once");
     Ok((hash, Some(shown)))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }

@@ -84,10 +84,13 @@ impl Create {
         let now = unix_now();
         let expires_at = self.expires_in_days.map(|days| now.saturating_add(i64::from(days) * 86_400));
         let rights = rights(&self.scopes, &self.models, expires_at).map_err(anyhow::Error::msg)?;
-        record(ledger, &tenant, Deed::new("key.create", format!("{tenant}/{}", self.name))).await?;
-        ledger.ensure_tenant(&tenant, now).await?;
+        let deed = Deed::new("key.create", format!("{tenant}/{}", self.name));
         let wanted = Wanted { name: self.name, project: None, rights, maker: None };
-        let Issued { row, secret } = issue(ledger, &tenant, wanted).await?;
+        let made = async {
+            ledger.ensure_tenant(&tenant, now).await?;
+            issue(ledger, &tenant, wanted).await
+        };
+        let Issued { row, secret } = recorded(ledger, &tenant, deed, made).await?;
         if context.json {
             let mut key = described(&row);
             if let Some(fields) = key.as_object_mut() {
@@ -124,8 +127,9 @@ async fn list(ledger: &Ledger, tenant: &str, context: &Context) -> anyhow::Resul
 async fn revoke(ledger: &Ledger, tenant: &str, key: &str) -> anyhow::Result<()> {
     let tenant = tenant_of(tenant)?;
     let id = KeyId::parse(key).with_context(|| format!("`{key}` is no key id"))?;
-    record(ledger, &tenant, Deed::new("key.revoke", format!("{tenant}/{key}"))).await?;
-    ledger.revoke_key(&tenant, &id, unix_now()).await?;
+    let deed = Deed::new("key.revoke", format!("{tenant}/{key}"));
+    let revoked = async { Ok(ledger.revoke_key(&tenant, &id, unix_now()).await?) };
+    recorded(ledger, &tenant, deed, revoked).await?;
     print::line(&format!("{key} is revoked"));
     Ok(())
 }
@@ -144,14 +148,19 @@ fn described(row: &KeyRow) -> Value {
 }
 
 /// What is done at the terminal of the machine is done by its operator.
-async fn record(ledger: &Ledger, tenant: &TenantId, deed: Deed<'_>) -> anyhow::Result<()> {
+async fn recorded<T>(
+    ledger: &Ledger,
+    tenant: &TenantId,
+    deed: Deed<'_>,
+    change: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     let caller = Caller {
         tenant: tenant.clone(),
         project: ProjectId::parse("proj_terminal")?,
         key: KeyId::parse("key_terminal")?,
         rights: Rights::operator(),
     };
-    AuditTrail::record_in(ledger, &caller, deed)
+    AuditTrail::change_in(ledger, &caller, deed, change)
         .await
-        .context("the audit row cannot be written, so nothing was changed")
+        .context("the audit row cannot be written, so nothing was changed")?
 }

@@ -15,6 +15,9 @@ use tracing::{info, warn};
 use super::{Context, print};
 use crate::{api, app::App, housekeeping, net::Listener, telemetry};
 
+/// How long answers that were cut have to tell their clients so.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Address to listen on; port 0 takes a free one
@@ -81,6 +84,10 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
     connections.close();
     if timeout(grace, connections.wait()).await.is_err() {
         warn!(open = connections.len(), "requests are still open at the end of the grace period");
+        app.cut.cancel();
+        if timeout(LAST_WORDS, connections.wait()).await.is_err() {
+            warn!(open = connections.len(), "clients did not read the end of their answers");
+        }
     }
     if timeout(grace, worker).await.is_err() {
         warn!("an ingest job did not reach a stopping place; its lease will run out and it goes on at the next start");

@@ -1,15 +1,18 @@
-//! Every request to a model ends in one usage row, however it ends.
+//! Every request to a model ends in one usage row and one audit row, however it ends.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use kubemate_identity::Caller;
-use kubemate_ledger::{Ledger, UsageRow};
+use kubemate_ledger::{Ledger, LedgerError, UsageRow};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
 
-use crate::{app::unix_now, telemetry};
+use crate::{api::ApiError, app::unix_now, auth::model_call, telemetry};
 
 /// Rows written in one transaction.
 const BATCH: usize = 512;
@@ -66,11 +69,18 @@ async fn write(ledger: Ledger, mut waiting: mpsc::UnboundedReceiver<UsageRow>, c
             }
         }
         while let Err(error) = ledger.record_usage(batch.clone()).await {
-            error!(error = %error, rows = batch.len(), "usage rows cannot be written, trying again");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            again(&error, batch.len()).await;
         }
-        batch.clear();
+        let calls: Vec<_> = batch.drain(..).map(|row| model_call(&row)).collect();
+        while let Err(error) = ledger.audit_all(calls.clone()).await {
+            again(&error, calls.len()).await;
+        }
     }
+}
+
+async fn again(error: &LedgerError, rows: usize) {
+    error!(error = %error, rows, "usage rows cannot be written, trying again");
+    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
 /// Meters one request. Owned by its answer, so that a client that leaves settles it too.
@@ -105,6 +115,11 @@ impl Meter {
         self.began();
         let counted = self.choices.entry(choice).or_default();
         *counted = tokens.max(*counted);
+    }
+
+    /// Notes how a step of the request came out, and hands it on.
+    pub(crate) fn watch<T>(&mut self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
+        outcome.inspect_err(|error| self.failed(error.status()))
     }
 
     /// The request did not end well.

@@ -32,6 +32,8 @@ const ROWS_AT_ONCE: u64 = 2000;
 /// How what was tried came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// It is about to be done; a later row says how it came out. Written first, so that nothing changes unrecorded.
+    Begun,
     /// It was done.
     Ok,
     /// It was not allowed.
@@ -45,6 +47,7 @@ impl Outcome {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Begun => "begun",
             Self::Ok => "ok",
             Self::Denied => "denied",
             Self::Failed => "failed",
@@ -84,7 +87,7 @@ pub struct AuditRow {
     pub action: String,
     /// What it was done to.
     pub target: String,
-    /// `ok`, `denied` or `failed`.
+    /// `begun`, `ok`, `denied` or `failed`.
     pub outcome: String,
     /// When, Unix milliseconds.
     pub at_ms: i64,

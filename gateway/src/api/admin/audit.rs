@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(rows)).routes(routes!(verify))
+    OpenApiRouter::new().routes(routes!(rows)).routes(routes!(all)).routes(routes!(verify))
 }
 
 /// One thing that was done or refused.
@@ -65,6 +65,18 @@ async fn rows(
 ) -> Result<Json<Rows>, ApiError> {
     let tenant = operator.tenant(&tenant)?;
     let page = app.ledger.audit_rows(&tenant, &page(&query, 100, 1000)?).await?;
+    Ok(Json(Rows { data: page.data.iter().map(Row::from).collect(), has_more: page.has_more, last_id: page.last_id }))
+}
+
+/// The trail of the whole instance, newest first: every tenant's rows, and those of strangers.
+#[utoipa::path(get, path = "/admin/v1/audit", tag = "admin", responses((status = 200, body = Rows)))]
+async fn all(
+    State(app): State<App>,
+    operator: Operator,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Rows>, ApiError> {
+    operator.must_be_of_instance()?;
+    let page = app.ledger.audit_rows_of_all(&page(&query, 100, 1000)?).await?;
     Ok(Json(Rows { data: page.data.iter().map(Row::from).collect(), has_more: page.has_more, last_id: page.last_id }))
 }
 

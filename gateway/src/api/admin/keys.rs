@@ -100,10 +100,9 @@ async fn create(
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
     let tenant = operator.tenant(&tenant)?;
     let wanted = wanted(&operator, body.value)?;
-    app.audit
-        .record_first(operator.caller(), Deed::new("key.create", format!("{tenant}/{}", wanted.name)).to(&tenant))
-        .await?;
-    let Issued { row, secret } = issue(&app.ledger, &tenant, wanted).await.map_err(refused)?;
+    let deed = Deed::new("key.create", format!("{tenant}/{}", wanted.name)).to(&tenant);
+    let issued = async { issue(&app.ledger, &tenant, wanted).await.map_err(refused) };
+    let Issued { row, secret } = app.audit.change(operator.caller(), deed, issued).await?;
     Ok((StatusCode::CREATED, Json(Key { key: Some(secret), ..Key::from(&row) })))
 }
 
@@ -138,8 +137,8 @@ async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let tenant = operator.tenant(&tenant)?;
     let id = KeyId::parse(&key).map_err(|_| ApiError::NotFound { kind: "key", id: key.clone() })?;
-    app.audit.record_first(operator.caller(), Deed::new("key.revoke", format!("{tenant}/{key}")).to(&tenant)).await?;
-    app.ledger.revoke_key(&tenant, &id, unix_now()).await?;
+    let deed = Deed::new("key.revoke", format!("{tenant}/{key}")).to(&tenant);
+    app.audit.change(operator.caller(), deed, app.ledger.revoke_key(&tenant, &id, unix_now())).await?;
     app.keys.forget();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -90,8 +90,8 @@ async fn create(
 ) -> Result<(StatusCode, Json<Tenant>), ApiError> {
     operator.must_be_of_instance()?;
     let tenant = TenantId::parse(&body.value.name).map_err(|error| ApiError::invalid("name", error.to_string()))?;
-    app.audit.record_first(operator.caller(), Deed::new("tenant.create", tenant.as_str()).to(&tenant)).await?;
-    let row = app.ledger.create_tenant(&tenant, unix_now()).await?;
+    let deed = Deed::new("tenant.create", tenant.as_str()).to(&tenant);
+    let row = app.audit.change(operator.caller(), deed, app.ledger.create_tenant(&tenant, unix_now())).await?;
     Ok((StatusCode::CREATED, Json(Tenant::from(&row))))
 }
 
@@ -119,9 +119,8 @@ async fn create_project(
 ) -> Result<(StatusCode, Json<Project>), ApiError> {
     let tenant = operator.tenant(&tenant)?;
     let name = body.value.name;
-    app.audit
-        .record_first(operator.caller(), Deed::new("project.create", format!("{tenant}/{name}")).to(&tenant))
-        .await?;
-    let row = app.ledger.create_project(&tenant, &name, unix_now()).await?;
+    let deed = Deed::new("project.create", format!("{tenant}/{name}")).to(&tenant);
+    let made = app.ledger.create_project(&tenant, &name, unix_now());
+    let row = app.audit.change(operator.caller(), deed, made).await?;
     Ok((StatusCode::CREATED, Json(Project::from(&row))))
 }

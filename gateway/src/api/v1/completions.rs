@@ -52,15 +52,16 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<CompletionReq
     if !caller.rights.allows_model(&request.model) {
         return Err(ApiError::ModelNotFound(request.model));
     }
-    let meter = app.usage.begin(&caller, &request.model, "completion");
-    let name = match app.routes.choose(&request.model)? {
+    let target = app.routes.choose(&request.model)?;
+    let mut meter = app.usage.begin(&caller, &request.model, "completion");
+    let name = match target {
         Target::Local(name) => name,
         Target::Remote(upstream, name) => {
             let bytes = renamed(&body.bytes, &request.model, &name)?;
             return relay(&upstream, "/completions", bytes, meter).await;
         }
     };
-    let events = generate(&app, &name, &request).await?;
+    let events = meter.watch(generate(&app, &name, &request).await)?;
     if request.streams() {
         return Ok(stream(&request, events, meter));
     }

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use kubemate_engine::{EmbedInput, EmbedRequest, Embedder, ModelKind, Priority, Purpose};
+use kubemate_engine::{EmbedInput, EmbedRequest, ModelKind, Priority, Purpose};
 use kubemate_identity::Scope;
 use kubemate_wire::{
     embeddings::{Embedding, EmbeddingsRequest, EmbeddingsResponse, InputType, MAX_INPUTS, Vector},
@@ -37,24 +37,24 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<EmbeddingsReq
         return Err(ApiError::ModelNotFound(request.model));
     }
     check_size(&request.input)?;
-    let meter = app.usage.begin(&caller, &request.model, "embeddings");
-    match app.routes.choose(&request.model)? {
+    let target = app.routes.choose(&request.model)?;
+    let mut meter = app.usage.begin(&caller, &request.model, "embeddings");
+    match target {
         Target::Remote(upstream, name) => {
             let bytes = renamed(&body.bytes, &request.model, &name)?;
             relay(&upstream, "/embeddings", bytes, meter).await
         }
         Target::Local(name) => {
-            app.local.must_be(&name, ModelKind::Embedder)?;
-            let embedder = app.local.embedder(&name).await?;
-            let answer = embed(embedder.as_ref(), request).await?;
-            let mut meter = meter;
+            let answer = meter.watch(embed(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(Json(answer).into_response())
         }
     }
 }
 
-async fn embed(embedder: &dyn Embedder, request: EmbeddingsRequest) -> Result<EmbeddingsResponse, ApiError> {
+async fn embed(app: &App, name: &str, request: EmbeddingsRequest) -> Result<EmbeddingsResponse, ApiError> {
+    app.local.must_be(name, ModelKind::Embedder)?;
+    let embedder = app.local.embedder(name).await?;
     let dimensions = embedder.identity().dimensions;
     if request.dimensions.is_some_and(|asked| asked as usize != dimensions) {
         let message = format!("model `{}` makes {dimensions} numbers, no other count", request.model);

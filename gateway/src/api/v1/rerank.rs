@@ -47,14 +47,14 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
     if request.documents.is_empty() || request.documents.len() > MAX_DOCUMENTS {
         return Err(ApiError::invalid("documents", format!("`documents` takes 1 to {MAX_DOCUMENTS} texts")));
     }
+    let target = app.routes.choose(&request.model)?;
     let mut meter = app.usage.begin(&caller, &request.model, "rerank");
-    match app.routes.choose(&request.model)? {
+    match target {
         Target::Remote(upstream, name) => {
             relay(&upstream, "/rerank", renamed(&body.bytes, &request.model, &name)?, meter).await
         }
         Target::Local(name) => {
-            app.local.must_be(&name, ModelKind::Embedder)?;
-            let answer = rerank(&app, &name, request).await?;
+            let answer = meter.watch(rerank(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(Json(answer).into_response())
         }
@@ -62,6 +62,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
 }
 
 async fn rerank(app: &App, name: &str, request: RerankRequest) -> Result<RerankResponse, ApiError> {
+    app.local.must_be(name, ModelKind::Embedder)?;
     let documents: Vec<String> = request.documents.iter().map(|document| document.text().to_owned()).collect();
     let tokenizer = app.local.embedder(name).await?.tokenizer();
     let reranker = app.local.reranker(name).await?;

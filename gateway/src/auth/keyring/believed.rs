@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kubemate_identity::Caller;
+use kubemate_identity::{Caller, KeyHash};
 
 /// How long an answer is believed: a revocation by another process acts within this time (SECURITY: 1 s).
 const BELIEVED: Duration = Duration::from_millis(900);
@@ -18,17 +18,17 @@ type Answer = Option<Arc<Caller>>;
 
 /// Recent answers by key hash.
 #[derive(Debug, Default)]
-pub(super) struct Believed(RwLock<HashMap<[u8; 32], (Instant, Answer)>>);
+pub(super) struct Believed(RwLock<HashMap<KeyHash, (Instant, Answer)>>);
 
 impl Believed {
     /// The answer for `hash` when it is young enough.
-    pub(super) fn get(&self, hash: &[u8; 32]) -> Option<Answer> {
+    pub(super) fn get(&self, hash: &KeyHash) -> Option<Answer> {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         table.get(hash).filter(|(asked, _)| asked.elapsed() < BELIEVED).map(|(_, answer)| answer.clone())
     }
 
     /// Remembers an answer.
-    pub(super) fn insert(&self, hash: [u8; 32], answer: Answer) {
+    pub(super) fn insert(&self, hash: KeyHash, answer: Answer) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if table.len() >= REMEMBERED {
             table.clear();

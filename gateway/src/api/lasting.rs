@@ -1,0 +1,113 @@
+//! Answers that last: a stream ends with an error when its key is no longer good, when its source breaks and when the
+//! process stops. What ended it is told as OpenAI's clients read it; nobody is left with half a body.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, BodyDataStream},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use http::{StatusCode, header};
+use kubemate_identity::{Caller as Identity, KeyHash};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::{ApiError, caller::credential};
+use crate::{app::App, auth::KeyRingError};
+
+/// How often the key of an open stream is looked at again. With the key ring's own second a revocation acts within
+/// three (SECURITY: 5 s).
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Ends what is under way when the process stops, and binds streams to the key that opened them.
+pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {
+    let key = credential(request.headers()).ok().map(KeyHash::of);
+    let answered = tokio::select! {
+        biased;
+        () = app.cut.cancelled() => return stopping().into_response(),
+        answered = next.run(request) => answered,
+    };
+    if is_stream(&answered) {
+        let (head, body) = answered.into_parts();
+        return Response::from_parts(head, Body::from_stream(lasting(app, key, body.into_data_stream())));
+    }
+    named(&app, key, answered).await
+}
+
+/// Who was refused something, for the audit trail.
+#[derive(Clone, Debug)]
+pub(super) struct Refused(pub(super) Arc<Identity>);
+
+async fn named(app: &App, key: Option<KeyHash>, mut answered: Response) -> Response {
+    if answered.status() == StatusCode::FORBIDDEN
+        && let Some(key) = key
+        && let Ok(caller) = app.keys.holder(&key).await
+    {
+        answered.extensions_mut().insert(Refused(caller));
+    }
+    answered
+}
+
+fn is_stream(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+fn stopping() -> ApiError {
+    ApiError::Unavailable("the server is stopping; ask again".to_owned())
+}
+
+fn lasting(
+    app: App,
+    key: Option<KeyHash>,
+    mut source: BodyDataStream,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    async_stream::stream! {
+        let mut look = interval_at(Instant::now() + LOOK, LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = Bytes::new();
+        let error = loop {
+            tokio::select! {
+                biased;
+                () = app.cut.cancelled() => break stopping(),
+                _ = look.tick() => if let Some(error) = lost(&app, key.as_ref()).await {
+                    break error;
+                },
+                piece = source.next() => match piece {
+                    Some(Ok(piece)) => {
+                        seen = piece.clone();
+                        yield Ok(piece);
+                    }
+                    Some(Err(error)) => break broken(&error),
+                    None => return,
+                },
+            }
+        };
+        drop(source);
+        yield Ok(last(&seen, &error));
+    }
+}
+
+/// Why a key may not go on, if it may not. A ledger that does not answer ends no stream.
+async fn lost(app: &App, key: Option<&KeyHash>) -> Option<ApiError> {
+    match app.keys.holder(key?).await {
+        Err(KeyRingError::Invalid) => Some(ApiError::InvalidKey),
+        Ok(_) | Err(KeyRingError::Ledger(_)) => None,
+    }
+}
+
+fn broken(error: &axum::Error) -> ApiError {
+    tracing::warn!(error = %error, "a stream broke");
+    let what = "broke off in the middle of its answer".to_owned();
+    ApiError::Upstream { upstream: "model".to_owned(), what, status: StatusCode::BAD_GATEWAY }
+}
+
+/// The error as the stream's last event; an event that was cut is ended first.
+fn last(seen: &[u8], error: &ApiError) -> Bytes {
+    let start = if seen.is_empty() || seen.ends_with(b"\n\n") { "" } else { "\n\n" };
+    let body = serde_json::to_string(&error.body()).unwrap_or_default();
+    Bytes::from(format!("{start}data: {body}\n\n"))
+}
