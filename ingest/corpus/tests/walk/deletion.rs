@@ -1,7 +1,9 @@
 //! Deleting removes everything, everywhere.
 
-use kubemate_ledger::new_id;
+use kubemate_corpus::SearchRequest;
+use kubemate_ledger::{DocumentStatus, StoreUpdate, new_id};
 use kubemate_objects::{ObjectKey, ObjectStore, once};
+use serde_json::json;
 
 use crate::house::{COMMON, House, book, tenant};
 
@@ -47,6 +49,27 @@ async fn a_deleted_knowledge_base_leaves_the_files() {
     assert_eq!((house.points(&a, &one).await, house.points(&a, &other).await), (0, 3));
     assert!(house.keys(&a).await.iter().all(|key| !key.contains(&one)), "{:?}", house.keys(&a).await);
     assert_eq!(house.find(&a, &other, COMMON).await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_expired_knowledge_base_is_searched_no_more_and_loses_its_passages() {
+    let (house, a) = (House::new().await, tenant("a"));
+    let store = house.store(&a).await;
+    let file = house.add(&a, &store, "book.md", &book(3)).await;
+    house.settle().await;
+    let expires_after = Some(Some(json!({"anchor": "last_active_at", "days": 1})));
+    let update = StoreUpdate { expires_after, ..StoreUpdate::default() };
+    house.ledger.update_store(&a, &store, update, house.now()).await.unwrap();
+    assert_eq!(house.find(&a, &store, COMMON).await.len(), 3);
+    (0..25).for_each(|_| house.hours_pass());
+    let request = SearchRequest::new(vec![COMMON.to_owned()], 5);
+    let refused = house.corpus().search(&a, std::slice::from_ref(&store), request).await.unwrap_err();
+    assert_eq!(refused.code(), "invalid_request");
+    assert_eq!(house.ledger.delete_expired(house.now()).await.unwrap().stores, 1);
+    house.settle().await;
+    assert_eq!(house.points(&a, &store).await, 0);
+    assert!(house.keys(&a).await.iter().all(|key| !key.starts_with("texts/") && !key.starts_with("embeddings/")));
+    assert_eq!(house.status(&a, &store, &file).await, DocumentStatus::Completed, "it is listed");
 }
 
 #[tokio::test]
