@@ -59,7 +59,7 @@ impl House {
         ledger.create_tenant(&tenant, now_ms() / 1000).await?;
         let mut config = CorpusConfig::default();
         // What is reported as evidence is then a function of the cosine alone.
-        let bare = Calibration { bias: 0.0, cosine: 1.0, coverage: 0.0 };
+        let bare = Calibration { bias: 0.0, cosine: 1.0, coverage: 0.0, chinese: 0.0 };
         config.search.relevance.calibrations.insert(model.to_owned(), bare);
         let objects = Arc::new(Directory::open(&folder.path().join("objects")).await?);
         let vectors: Arc<dyn VectorStore> = VectorsConfig::default().open(&folder.path().join("vectors")).await?;

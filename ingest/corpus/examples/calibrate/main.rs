@@ -12,6 +12,7 @@
 //! The books are Debian packages, kept in `bench` under `$KUBEMATE_CACHE`, or else under `~/.cache/kubemate`; missing ones are
 //! fetched with `apt-get download`. The weights of the embedders lie in `models` there.
 
+mod facts;
 mod fit;
 mod gate;
 mod house;
