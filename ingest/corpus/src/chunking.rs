@@ -15,12 +15,16 @@ use std::ops::Range;
 
 use kubemate_engine::{ModelIdentity, TokenCounter};
 use kubemate_parse::Document;
+use kubemate_vectors::Passage;
 
 pub use strategy::{ChunkConfig, Chunking, ChunkingStrategy, StaticSizes};
 
 use atoms::{Atom, atoms};
 use chars::CharIndex;
 use embedded_text::{EmbeddedText, Lead};
+
+/// What stands between two paragraphs of a document's text.
+const PARAGRAPH: &str = "\n\n";
 
 /// A piece of a document's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +95,17 @@ fn build(document: &Document, atoms: &[Atom], lead: &Lead<'_>, index: &CharIndex
     let (page, page_end) = (first.page, last.page.filter(|page| Some(*page) != first.page));
     let (start, end) = (index.chars(bytes.start), index.chars(bytes.end));
     Some(Chunk { ordinal: u32::try_from(count).ok()?, bytes, start, end, page, page_end, heading, embedded })
+}
+
+/// The byte at which a passage's last page begins, for one that goes on to another page. It does so only to finish a
+/// sentence, with what is then its last paragraph.
+pub(crate) fn turn(passage: &Passage) -> Option<usize> {
+    passage.page_end.and_then(|_| passage.text.rfind(PARAGRAPH)).map(|at| at + PARAGRAPH.len())
+}
+
+/// The page that this byte of a passage's text stands on.
+pub(crate) fn page_at(passage: &Passage, at: usize) -> Option<u32> {
+    if turn(passage).is_some_and(|turn| at >= turn) { passage.page_end } else { passage.page }
 }
 
 #[cfg(test)]

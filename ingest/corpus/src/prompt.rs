@@ -12,6 +12,7 @@ mod escape;
 
 use kubemate_engine::TokenCounter;
 
+use crate::chunking::turn;
 use crate::citations::Offered;
 use crate::sentences::{Lines, sentences};
 use crate::{Found, Language};
@@ -116,6 +117,9 @@ fn fitting(
 /// The passage up to a byte of its text; its span shrinks with it.
 fn shortened(found: &Found, end: usize) -> Found {
     let mut found = found.clone();
+    if turn(&found.passage).is_some_and(|turn| end <= turn) {
+        found.passage.page_end = None;
+    }
     found.passage.text.truncate(end);
     found.passage.end = found.passage.start + found.passage.text.chars().count() as u64;
     found

@@ -52,7 +52,7 @@ pub struct SearchConfig {
 impl Default for SearchConfig {
     fn default() -> Self {
         let relevance = RelevanceConfig::default();
-        Self { candidates: 50, lexical_weight: 0.2, rerank: false, rerank_candidates: 20, relevance }
+        Self { candidates: 50, lexical_weight: 0.3, rerank: false, rerank_candidates: 20, relevance }
     }
 }
 
@@ -102,8 +102,8 @@ impl Corpus {
     /// The best passages of these knowledge bases, best first.
     ///
     /// # Errors
-    /// `NotFound` when one of the knowledge bases is not the tenant's, [`CorpusError::Invalid`] for a request that cannot be,
-    /// and those of the stores and the embedder.
+    /// `NotFound` when one of the knowledge bases is not the tenant's, [`CorpusError::Invalid`] for a request that cannot be
+    /// and for a knowledge base that has expired, and those of the stores and the embedder.
     pub async fn search(
         &self,
         tenant: &TenantId,
@@ -150,6 +150,9 @@ impl Corpus {
         let mut spaces: Vec<Space> = Vec::with_capacity(stores.len());
         for id in stores {
             let store = self.parts.ledger.store(tenant, id).await?;
+            if store.is_expired(self.now()) {
+                return Err(CorpusError::Invalid(format!("vector store `{id}` has expired")));
+            }
             if let Err(cause) = self.parts.ledger.touch_store(tenant, id, self.now()).await {
                 tracing::warn!(error.cause = %cause, "the use of a vector store could not be noted");
             }

@@ -1,13 +1,12 @@
 //! Working off the ledger's jobs.
 
-use std::pin::pin;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use futures::future::FusedFuture;
+use futures::future::join_all;
 use kubemate_ledger::{JobKind, JobRow, JobState, LedgerError};
-use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, instrument, warn};
 
@@ -25,35 +24,36 @@ impl Corpus {
     /// After `stop` running jobs end at their next step and are handed back untried; nothing is lost when the future is
     /// dropped instead, only the leases have to run out then.
     ///
-    /// Each job is a task of its own: a job that is not polled while this loop waits for the ledger could hold the very
-    /// connection that the loop waits for.
+    /// Everything is joined, so whoever waits for the ledger is polled as soon as it is his turn: one that is not could
+    /// be given the very connection that all the others wait for.
     pub async fn worker(&self, stop: CancellationToken) {
-        let mut sweep = pin!(self.sweep_or_warn().fuse());
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
+        let places = (0..self.config().worker.jobs_at_once.max(1)).map(|_| self.one_by_one(&name, &stop));
+        tokio::join!(join_all(places), stop.run_until_cancelled(self.keep_house()));
+    }
+
+    /// Carries out one job after the other.
+    async fn one_by_one(&self, name: &str, stop: &CancellationToken) {
         let mut enqueued = self.parts.ledger.watch_jobs();
-        let mut running = JoinSet::new();
-        let mut tidied = Instant::now();
-        loop {
+        while !stop.is_cancelled() {
             enqueued.mark_unchanged();
-            while running.len() < self.config().worker.jobs_at_once.max(1) && !stop.is_cancelled() {
-                let Some(job) = self.lease(&name).await else { break };
-                let (corpus, stop) = (self.clone(), stop.clone());
-                running.spawn(async move { corpus.carry_out(job, &stop).await });
-            }
-            if stop.is_cancelled() && running.is_empty() {
-                return;
-            }
-            if tidied.elapsed() >= HOUSEKEEPING {
-                self.tidy().await;
-                tidied = Instant::now();
+            if let Some(job) = self.lease(name).await {
+                note_panic(AssertUnwindSafe(self.carry_out(job, stop)).catch_unwind().await);
+                continue;
             }
             tokio::select! {
-                Some(ended) = running.join_next(), if !running.is_empty() => note_panic(ended),
-                _ = enqueued.changed(), if !stop.is_cancelled() => {}
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
-                () = &mut sweep, if !sweep.is_terminated() => {}
+                _ = enqueued.changed() => {}
+                () = stop.cancelled() => {}
                 () = tokio::time::sleep(self.config().worker.poll) => {}
             }
+        }
+    }
+
+    async fn keep_house(&self) {
+        self.sweep_or_warn().await;
+        loop {
+            tokio::time::sleep(HOUSEKEEPING).await;
+            self.tidy().await;
         }
     }
 
@@ -200,10 +200,11 @@ impl Corpus {
     }
 }
 
-/// A job that panicked keeps its lease until that runs out, and is then tried again.
-fn note_panic(ended: Result<(), JoinError>) {
-    if let Err(cause) = ended {
-        error!(error.cause = %cause, "a job panicked");
+/// A job that panicked keeps its lease until that runs out, and is then tried again. The panic's own words went to the
+/// process's hook.
+fn note_panic(ended: std::thread::Result<()>) {
+    if ended.is_err() {
+        error!("a job panicked");
     }
 }
 

@@ -54,7 +54,8 @@ impl Ledger {
     /// file named twice counts once, as it was named last.
     ///
     /// # Errors
-    /// [`LedgerError::NotFound`] for the store or any file: then none is attached.
+    /// [`LedgerError::NotFound`] for the store or any file, [`LedgerError::Invalid`] for an expired store: then none is
+    /// attached.
     pub async fn create_batch(
         &self,
         tenant: &TenantId,
@@ -68,7 +69,7 @@ impl Ledger {
             let names: Vec<&str> = part.iter().map(|new| new.file.as_str()).collect();
             documents::hold_files(&txn, tenant, &names).await?;
         }
-        let store = stores::lock(&txn, tenant, store).await?;
+        let store = stores::lock_open(&txn, tenant, store, now).await?;
         let row = BatchRow {
             tenant: tenant.to_string(),
             id: new_id("vsfb_"),

@@ -37,7 +37,7 @@ impl Ledger {
     /// Attaches a file to a vector store: the document and its job, in one transaction.
     ///
     /// # Errors
-    /// [`LedgerError::NotFound`] for the store or the file.
+    /// [`LedgerError::NotFound`] for the store or the file, [`LedgerError::Invalid`] for an expired store.
     pub async fn attach(
         &self,
         tenant: &TenantId,
@@ -47,7 +47,7 @@ impl Ledger {
     ) -> Result<Owned<DocumentRow>, LedgerError> {
         let txn = self.begin().await?;
         hold_files(&txn, tenant, &[new.file.as_str()]).await?;
-        let store = stores::lock(&txn, tenant, store).await?;
+        let store = stores::lock_open(&txn, tenant, store, now).await?;
         let version = stores::reserve(&txn, &store, 1).await?;
         let row = attach(&txn, tenant, &store, new, version, now).await?;
         self.commit_jobs(txn).await?;
@@ -110,7 +110,7 @@ impl Ledger {
         now: i64,
     ) -> Result<Owned<DocumentRow>, LedgerError> {
         let txn = self.begin().await?;
-        let store = stores::lock(&txn, tenant, store).await?;
+        let store = stores::lock_open(&txn, tenant, store, now).await?;
         let mut row = find(&txn, tenant, &store.id, file).await?.into_inner();
         if row.attributes == attributes {
             return Ok(Owned::new(tenant, row));

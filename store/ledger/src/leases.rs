@@ -2,7 +2,8 @@
 //! fences off a worker that lost its lease, whatever it believes.
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany, sea_query::Expr,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    sea_query::Expr,
 };
 
 use crate::{
@@ -82,6 +83,16 @@ impl Ledger {
         let queued = queued.one(self.read()).await?.map(|job| job.not_before_ms);
         let running = running.one(self.read()).await?.map(|job| job.lease_until_ms);
         Ok(queued.into_iter().chain(running).min())
+    }
+
+    /// How many jobs of all tenants a worker holds or could take now; none: the workers are idle. One statement, because
+    /// jobs move from one state to the other between two.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] only.
+    pub async fn jobs_due(&self, now_ms: i64) -> Result<u64, LedgerError> {
+        let either = Condition::any().add(Column::State.eq(JobState::Running)).add(due(now_ms));
+        Ok(Entity::find().filter(either).count(self.read()).await?)
     }
 
     /// Extends the lease to `now_ms + lease_ms`. `false`: the job was cancelled or another worker has it;

@@ -18,6 +18,7 @@ mod batches;
 mod documents;
 mod entity;
 mod error;
+mod expiry;
 mod files;
 mod ids;
 mod jobs;
@@ -56,6 +57,7 @@ pub use entity::{
     usage::Model as UsageRow,
 };
 pub use error::{LedgerError, StoreFailure};
+pub use expiry::Expired;
 pub use files::NewFile;
 pub use ids::new_id;
 pub use jobs::{JobKind, JobRow, JobsWaiting};
@@ -64,7 +66,6 @@ pub use leases::Completed;
 pub use ledger::{Ledger, LedgerConfig};
 pub use owned::Owned;
 pub use page::{Order, Page, PageOf};
-pub use removal::Expired;
 pub use responses::NewResponse;
 /// Free-form JSON as it is stored.
 pub use serde_json::Value as Json;

@@ -18,18 +18,6 @@ use crate::{
     keys, stores,
 };
 
-/// What was deleted because its time had come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Expired {
-    /// Files.
-    pub files: u64,
-    /// Vector stores.
-    pub stores: u64,
-}
-
-/// How many expired objects one call deletes, so that it ends.
-const EXPIRED_AT_ONCE: u64 = 200;
-
 impl Ledger {
     /// Takes a file out of a vector store. `false`: it was not in it.
     ///
@@ -105,24 +93,6 @@ impl Ledger {
         Ok(rows.into_tuple().all(self.read()).await?)
     }
 
-    /// Deletes files and vector stores of all tenants whose time has come, a few hundred at a time: to be
-    /// called again until it deletes nothing.
-    ///
-    /// # Errors
-    /// [`LedgerError::Store`] only.
-    pub async fn delete_expired(&self, now: i64) -> Result<Expired, LedgerError> {
-        let mut expired = Expired::default();
-        let due = file::Entity::find().filter(file::Column::ExpiresAt.lte(now));
-        for row in due.filter(file::Column::DeletedAt.is_null()).limit(EXPIRED_AT_ONCE).all(self.read()).await? {
-            expired.files += u64::from(self.delete_file(&owner(&row.tenant)?, &row.id, now).await?);
-        }
-        let due = store::Entity::find().filter(store::Column::ExpiresAt.lte(now));
-        for row in due.filter(store::Column::DeletedAt.is_null()).limit(EXPIRED_AT_ONCE).all(self.read()).await? {
-            expired.stores += u64::from(self.delete_store(&owner(&row.tenant)?, &row.id, now).await?);
-        }
-        Ok(expired)
-    }
-
     /// Deletes a tenant: its keys open nothing from now on, its files and vector stores are deleted like one by
     /// one, its assistants and responses at once. Usage and audit stay. `false`: it was deleted before or never
     /// was; what an interrupted deletion left is deleted all the same.
@@ -194,8 +164,4 @@ async fn remove<C: ConnectionTrait>(db: &C, tenant: &TenantId, row: &DocumentRow
     let below = row.version.saturating_add(1);
     let kind = JobKind::RemoveDocument { store: row.store.clone(), file: row.file.clone(), below };
     jobs::enqueue(db, tenant, kind, quiet_ms).await
-}
-
-fn owner(tenant: &str) -> Result<TenantId, LedgerError> {
-    TenantId::parse(tenant).map_err(LedgerError::store)
 }

@@ -116,7 +116,7 @@ impl Ledger {
         page::read(self.read(), of(tenant), Condition::all().add(Column::DeletedAt.is_null()), page).await
     }
 
-    /// Changes a vector store.
+    /// Changes a vector store. The expiry of one that has expired stays as it is.
     ///
     /// # Errors
     /// [`LedgerError::NotFound`], [`LedgerError::Invalid`] for an `expires_after` without whole days.
@@ -131,22 +131,25 @@ impl Ledger {
         let mut row = lock(&txn, tenant, id).await?;
         row.name = update.name.unwrap_or(row.name);
         row.metadata = update.metadata.unwrap_or(row.metadata);
-        row.expires_after = update.expires_after.unwrap_or(row.expires_after);
-        row.last_active_at = now;
-        row.expires_at = expiry(row.expires_after.as_ref(), now)?;
+        if !row.is_expired(now) {
+            row.expires_after = update.expires_after.unwrap_or(row.expires_after);
+            row.last_active_at = now;
+            row.expires_at = expiry(row.expires_after.as_ref(), now)?;
+        }
         let changed = ActiveModel::from(row.clone()).reset_all();
         Entity::update(changed).exec_without_returning(&txn).await?;
         txn.commit().await?;
         Ok(Owned::new(tenant, row))
     }
 
-    /// Notes that the store was used, which puts its expiry off. To the minute, so that it is cheap.
+    /// Notes that the store was used, which puts its expiry off unless that was before. To the minute, so that it is
+    /// cheap.
     ///
     /// # Errors
     /// [`LedgerError::NotFound`].
     pub async fn touch_store(&self, tenant: &TenantId, id: &str, now: i64) -> Result<(), LedgerError> {
         let row = self.store(tenant, id).await?;
-        if row.last_active_at > now.saturating_sub(ACTIVITY_GRAIN) {
+        if row.is_expired(now) || row.last_active_at > now.saturating_sub(ACTIVITY_GRAIN) {
             return Ok(());
         }
         let expires_at = expiry(row.expires_after.as_ref(), now)?;
@@ -268,6 +271,20 @@ pub(crate) async fn find<C: ConnectionTrait>(
 pub(crate) async fn lock<C: ConnectionTrait>(db: &C, tenant: &TenantId, id: &str) -> Result<StoreRow, LedgerError> {
     let row = of(tenant).filter(Column::Id.eq(id)).filter(Column::DeletedAt.is_null()).lock_exclusive();
     row.one(db).await?.ok_or_else(|| LedgerError::not_found("vector store", id))
+}
+
+/// As [`lock`], for what puts documents into the store: an expired one takes none.
+pub(crate) async fn lock_open<C: ConnectionTrait>(
+    db: &C,
+    tenant: &TenantId,
+    id: &str,
+    now: i64,
+) -> Result<StoreRow, LedgerError> {
+    let row = lock(db, tenant, id).await?;
+    if row.is_expired(now) {
+        return Err(LedgerError::Invalid(format!("vector store `{id}` has expired; make a new one with its files")));
+    }
+    Ok(row)
 }
 
 /// Tells search caches that the store's searchable documents changed.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::terms::Terms;
 use super::{Annotation, Offered};
+use crate::chunking::page_at;
 use crate::sentences::{Lines, sentences};
 
 /// Most neighbouring sentences that support one statement together.
@@ -95,7 +96,7 @@ impl Annotation {
             store: found.store.clone(),
             file: found.file.clone(),
             filename: found.filename.clone(),
-            page: passage.page,
+            page: page_at(passage, range.start),
             start,
             end: start + count(&quote),
             quote,

@@ -19,7 +19,8 @@ const GLUE: &str = "a an the of to in on at by for from with without as is are w
     them my your his our their also only just about into over under up out more most such any all each both other some \
     according passage passages document documents provided based answer question following mentioned stated \
     的 了 和 与 及 或 在 是 有 为 以 于 对 从 到 把 被 由 向 就 都 也 还 又 而 并 且 但 如果 因为 所以 因此 这 那 这个 那个 这些 那些 它 他 她 \
-    我 你 我们 你们 他们 一个 一种 可以 能 能够 会 将 要 应 应该 需要 必须 个 等 中 上 下 之 其 该 此 根据 按照 文档 资料 段落 内容 提供 回答 问题 如下 以下 以上";
+    我 你 我们 你们 他们 一个 一种 可以 能 能够 会 将 要 应 应该 需要 必须 个 等 中 上 下 之 其 该 此 根据 按照 文档 资料 段落 内容 提供 回答 问题 如下 以下 以上 \
+    什么 怎么 怎样 如何 为什么 为何 哪 哪个 哪些 哪里 哪儿 谁 几 多少 多长 多久 多大 多高 是否 有没有 能否 可否 吗 呢 请问 时候";
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 

@@ -1,7 +1,11 @@
+use kubemate_engine::Embedder;
+use kubemate_engine::fake::FakeEmbedder;
+use kubemate_parse::{Block, BlockKind, Document, Format};
 use kubemate_vectors::{Attributes, Passage};
 use proptest::prelude::*;
 
 use super::*;
+use crate::{ChunkConfig, Chunking, ChunkingStrategy, Sight, chunk};
 
 const HANDBOOK: &str = "Leave policy\n\nFull-time employees receive 15 days of paid annual leave. Unused days expire on \
     31 March of the following year. Dr. Ada Wong approves exceptions.\n\nThe probation period lasts three months.";
@@ -45,6 +49,31 @@ fn an_unmarked_sentence_is_attributed_to_the_exact_sentence() {
     let start = 100 + HANDBOOK.find("Full-time").unwrap() as u64;
     assert_eq!((annotation.start, annotation.end), (start, start + annotation.quote.len() as u64));
     assert_eq!(cited.text, answer);
+}
+
+#[test]
+fn a_quote_names_its_own_page_of_a_passage_over_two() {
+    let (first, rest) =
+        ("The warranty lasts three years. It covers parts", "and labour at the depot. Return shipping is free.");
+    let text = format!("{first}\n\n{rest}");
+    let block = |range: std::ops::Range<usize>, page| Block { kind: BlockKind::Paragraph, range, page: Some(page) };
+    let blocks = vec![block(0..first.len(), 7), block(first.len() + 2..text.len(), 8)];
+    let document = Document { format: Format::Pdf, title: None, text, blocks, pages: Some(8) };
+    let chunking = Chunking { config: ChunkConfig::default(), strategy: ChunkingStrategy::Auto };
+    let chunks = chunk(&document, &*FakeEmbedder::new(8).tokenizer(), Sight { tokens: 400 }, &chunking);
+    let chunk = &chunks[0];
+    assert_eq!((chunk.page, chunk.page_end), (Some(7), Some(8)));
+    let mut offered = offered(1, chunk.start, &document.text[chunk.bytes.clone()]);
+    (offered.found.passage.page, offered.found.passage.page_end) = (chunk.page, chunk.page_end);
+    let page = |offered: &Offered, words: &str| {
+        let at = offered.found.passage.text.find(words).unwrap();
+        Annotation::of(offered, at..at + words.len()).page
+    };
+    assert_eq!(page(&offered, "The warranty lasts three years."), Some(7));
+    assert_eq!(page(&offered, "It covers parts\n\nand labour"), Some(7), "the page it begins on");
+    assert_eq!(page(&offered, "and labour at the depot."), Some(8));
+    let cited = cite("Labour at the depot.", &[offered], &CiteConfig::default());
+    assert_eq!(cited.annotations[0].page, Some(8), "{cited:?}");
 }
 
 #[test]

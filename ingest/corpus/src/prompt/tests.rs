@@ -81,3 +81,15 @@ fn without_passages_there_is_an_answer_and_nothing_to_ask() {
     assert!(chinese.offered.is_empty() && chinese.system.is_empty());
     assert_eq!(packed("weather?", &[], 9).nothing, "I could not find anything about this in the knowledge base.");
 }
+
+#[test]
+fn a_passage_cut_before_its_second_page_ends_on_the_first() {
+    let mut long =
+        found("One short sentence here. And the one that goes over\n\nto the next page, where it ends.", &[]);
+    long.passage.page_end = Some(5);
+    let whole = packed("?", std::slice::from_ref(&long), 1000);
+    assert_eq!(whole.offered[0].found.passage.page_end, Some(5));
+    let cut = packed("?", &[long], whole.passage_tokens - 3);
+    assert!(whole.offered[0].found.passage.text.starts_with(&cut.offered[0].found.passage.text));
+    assert_eq!(cut.offered[0].found.passage.page_end, None);
+}

@@ -120,8 +120,9 @@ impl Candidates {
 
 impl Candidate {
     fn found(self, score: f32, relevance: &RelevanceConfig) -> Found {
-        let coverage = Asked::new(&self.query).coverage(&self.passage);
-        let evidence = relevance.calibration(&self.model).evidence(self.cosine, coverage);
+        let asked = Asked::new(&self.query);
+        let coverage = asked.coverage(&self.passage);
+        let evidence = relevance.calibration(&self.model).evidence(asked.language(), self.cosine, coverage);
         let (file, filename) = (self.passage.file.clone(), self.passage.filename.clone());
         Found { store: self.store, file, filename, score, evidence, passage: self.passage }
     }

@@ -26,7 +26,7 @@ pub struct Model {
     pub embedder: String,
     /// OpenAI's `expires_after`: `{"anchor":"last_active_at","days":n}`.
     pub expires_after: Option<Json>,
-    /// When it is to be deleted, Unix seconds: follows from `expires_after` and `last_active_at`.
+    /// When it expires, Unix seconds: follows from `expires_after` and `last_active_at`.
     pub expires_at: Option<i64>,
     /// When it was made, Unix seconds.
     pub created_at: i64,

@@ -3,8 +3,10 @@
 use kubemate_identity::{ApiKey, ProjectId, Rights};
 use serde_json::json;
 
-use super::{Case, LEASE_MS, NOW, NOW_MS, assert_conflict, assert_lost, assert_not_found, completed};
-use crate::{Expired, JobKind, Ledger, LedgerError, NewFile, NewKey, NewStore, StoreUpdate, new_id};
+use super::{
+    Case, LEASE_MS, NOW, NOW_MS, assert_conflict, assert_invalid, assert_lost, assert_not_found, completed, plain,
+};
+use crate::{DocumentStatus, Expired, JobKind, Ledger, LedgerError, NewFile, NewKey, StoreUpdate, new_id};
 
 /// Two days, in seconds.
 const TWO_DAYS: i64 = 2 * 86_400;
@@ -15,7 +17,8 @@ pub(super) async fn run(ledger: &Ledger) -> Result<(), LedgerError> {
     a_document_attached_again_outlives_the_clean_up(ledger).await?;
     a_deleted_file_leaves_every_store(ledger).await?;
     a_deleted_store_takes_its_documents_along(ledger).await?;
-    what_expires_is_deleted(ledger).await?;
+    an_expired_file_is_deleted(ledger).await?;
+    an_expired_store_is_listed_and_empty(ledger).await?;
     a_deleted_tenant_is_gone(ledger).await
 }
 
@@ -114,7 +117,7 @@ async fn a_deleted_store_takes_its_documents_along(ledger: &Ledger) -> Result<()
     case.idle(i64::MAX / 2).await
 }
 
-async fn what_expires_is_deleted(ledger: &Ledger) -> Result<(), LedgerError> {
+async fn an_expired_file_is_deleted(ledger: &Ledger) -> Result<(), LedgerError> {
     let case = Case::new(ledger).await?;
     let row = case.file().await?.into_inner();
     let new = NewFile {
@@ -128,26 +131,44 @@ async fn what_expires_is_deleted(ledger: &Ledger) -> Result<(), LedgerError> {
         expires_at: Some(NOW + 10),
     };
     let file = ledger.create_file(&case.tenant, new, NOW).await?;
-    let new = NewStore {
-        name: String::new(),
-        description: None,
-        metadata: json!({}),
-        chunking: json!(null),
-        embedder: "e".to_owned(),
-        expires_after: Some(json!({"anchor": "last_active_at", "days": 1})),
-    };
-    let store = ledger.create_store(&case.tenant, new, NOW).await?;
-    let kept = ledger.update_store(&case.tenant, &case.store().await?.id, StoreUpdate::default(), NOW).await?;
     assert_eq!(ledger.delete_expired(NOW + 9).await?, Expired::default());
     assert_eq!(ledger.delete_expired(NOW + 10).await?, Expired { files: 1, stores: 0 });
     assert_not_found(ledger.file(&case.tenant, &file.id).await, "an expired file");
-    ledger.touch_store(&case.tenant, &store.id, NOW + 3600).await?;
-    assert_eq!(ledger.delete_expired(NOW + 86_400).await?, Expired::default());
-    assert_eq!(ledger.delete_expired(NOW + TWO_DAYS).await?, Expired { files: 0, stores: 1 });
-    assert_eq!(ledger.store(&case.tenant, &kept.id).await?.id, kept.id);
-    while let Some(job) = ledger.lease_job("suite", NOW_MS + TWO_DAYS * 1000, LEASE_MS).await? {
+    while let Some(job) = ledger.lease_job("suite", NOW_MS + 10_000, LEASE_MS).await? {
         ledger.complete_removal(&job, NOW).await?;
     }
+    case.idle(i64::MAX / 2).await
+}
+
+async fn an_expired_store_is_listed_and_empty(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let ((store, file), (kept, other)) = (case.indexed().await?, case.indexed().await?);
+    let expires_after = Some(Some(json!({"anchor": "last_active_at", "days": 1})));
+    ledger.update_store(&case.tenant, &store.id, StoreUpdate { expires_after, ..<_>::default() }, NOW).await?;
+    ledger.touch_store(&case.tenant, &store.id, NOW + 3600).await?;
+    assert_eq!(ledger.delete_expired(NOW + 86_400).await?, Expired::default(), "its use put it off");
+    let waiting = case.file().await?;
+    case.attach(&store.id, &waiting.id).await?;
+    let before = case.revision(&store.id).await?;
+    assert_eq!(ledger.delete_expired(NOW + TWO_DAYS).await?, Expired { files: 0, stores: 1 });
+    assert_eq!(ledger.delete_expired(NOW + TWO_DAYS).await?, Expired::default(), "once");
+    assert_ne!(case.revision(&store.id).await?, before);
+    assert_eq!(case.searchable(&store.id, &file.id).await?, None);
+    assert_eq!(case.document(&store.id, &file.id).await?.status, DocumentStatus::Completed);
+    assert_eq!(case.document(&store.id, &waiting.id).await?.status, DocumentStatus::Cancelled);
+    assert!(case.searchable(&kept.id, &other.id).await?.is_some());
+    ledger.touch_store(&case.tenant, &store.id, NOW + TWO_DAYS).await?;
+    let changed = ledger.update_store(&case.tenant, &store.id, StoreUpdate::default(), NOW + TWO_DAYS).await?;
+    assert!(changed.is_expired(NOW + TWO_DAYS), "nothing brings it back");
+    let again = ledger.attach(&case.tenant, &store.id, plain(&file.id), NOW + TWO_DAYS).await;
+    assert_invalid(again, "attaching to an expired store");
+    let mut removed = 0;
+    while let Some(job) = ledger.lease_job("suite", NOW_MS + TWO_DAYS * 1000, LEASE_MS).await? {
+        assert!(matches!(job.kind, JobKind::RemoveDocument { below: 2.., .. }), "{job:?}");
+        ledger.complete_removal(&job, NOW).await?;
+        removed += 1;
+    }
+    assert_eq!((removed, ledger.counts(&case.tenant, &store.id).await?.total), (2, 2));
     case.idle(i64::MAX / 2).await
 }
 

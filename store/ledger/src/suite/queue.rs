@@ -52,9 +52,11 @@ async fn a_retry_waits_for_its_time(ledger: &Ledger) -> Result<(), LedgerError> 
     ledger.fail_job(&job, "embedder_busy", "the embedder is busy", Some(NOW_MS + 5000), NOW).await?;
     assert_eq!(case.document(&store.id, &file.id).await?.status, DocumentStatus::InProgress);
     assert_eq!(ledger.next_job_at().await?, Some(NOW_MS + 5000));
+    assert_eq!((ledger.jobs_due(NOW_MS + 4999).await?, ledger.jobs_due(NOW_MS + 5000).await?), (0, 1));
     case.idle(NOW_MS + 4999).await?;
     let again = ledger.lease_job("suite", NOW_MS + 5000, LEASE_MS).await?.ok_or(LedgerError::LeaseLost)?;
     assert_eq!((&again.id, again.attempts), (&job.id, 2));
+    assert_eq!(ledger.jobs_due(NOW_MS).await?, 1, "it is held");
     assert_eq!(again.error_code.as_deref(), Some("embedder_busy"));
     ledger.complete_index(&again, completed(&again), NOW).await?;
     case.idle(i64::MAX / 2).await
