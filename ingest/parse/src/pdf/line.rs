@@ -238,11 +238,14 @@ impl Piece {
         if few || narrowest > self.size * CELL_GAP {
             return;
         }
-        for (at, _) in self.loose.iter().rev().filter(|(_, gap)| *gap < narrowest + self.size * 0.15) {
-            if self.text.get(*at..).is_some_and(|rest| rest.starts_with(' ')) {
-                self.text.remove(*at);
-            }
+        let mut closed = String::with_capacity(self.text.len());
+        let mut from = 0;
+        for (at, _) in self.loose.iter().filter(|(_, gap)| *gap < narrowest + self.size * 0.15) {
+            closed.push_str(self.text.get(from..*at).unwrap_or_default());
+            from = at + 1;
         }
+        closed.push_str(self.text.get(from..).unwrap_or_default());
+        self.text = closed;
         self.gaps.clear();
     }
 

@@ -20,6 +20,12 @@ const WRAPPED: f64 = 1.45;
 /// Longest name of a column, in characters.
 const LONGEST_NAME: usize = 40;
 
+/// Columns of a table; sheets of paper hold fewer.
+const MOST_COLUMNS: usize = 64;
+
+/// Lines that are tried one by one for the beginning of a table.
+const FEW_LINES: usize = 8;
+
 /// A table on a page.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -45,47 +51,44 @@ pub(super) fn find(lines: &[Line], hyphens: &Hyphens) -> Vec<Table> {
     let mut tables = Vec::new();
     let mut at = 0;
     while at < lines.len() {
-        match grow(lines, at, hyphens) {
-            Some(table) => {
-                at = table.lines.end;
-                tables.push(table);
-            }
-            None => at += 1,
-        }
+        let (end, columns) = grow(lines, at);
+        let own = lines.get(at..end).unwrap_or_default();
+        let Some(rows) = read(own, &columns.ranges, hyphens) else {
+            // A table may begin a few lines later; trying every line of a long page again would take too long.
+            at = if end - at < FEW_LINES { at + 1 } else { end };
+            continue;
+        };
+        let bold = own.first().is_some_and(|line| line.piece.bold);
+        tables.push(Table { has_header: has_header(&rows, bold), lines: at..end, rows });
+        at = end;
     }
     tables
 }
 
-/// The table that begins at a line, when one does.
-fn grow(lines: &[Line], start: usize, hyphens: &Hyphens) -> Option<Table> {
-    let first = lines.get(start)?;
+/// Where the lines end that have columns in common with the one at `start`, and those columns.
+fn grow(lines: &[Line], start: usize) -> (usize, Columns) {
     let mut columns = Columns::default();
-    if first.piece.mono || cells(&first.piece).len() < 2 || !columns.take(&cells(&first.piece), first.piece.size) {
-        return None;
-    }
     let mut end = start + 1;
-    let mut last = first;
-    for (at, line) in lines.iter().enumerate().skip(start + 1) {
-        if last.ends_column || !is_near(&last.piece, &line.piece) {
+    let mut last: Option<&Piece> = None;
+    for (at, line) in lines.iter().enumerate().skip(start) {
+        let piece = &line.piece;
+        let own = cells(piece);
+        let begins = last.is_none() && !piece.mono && own.len() > 1;
+        if !(begins || last.is_some_and(|last| is_near(last, piece))) || !columns.take(&own, piece.size) {
             break;
         }
-        let own = cells(&line.piece);
-        if !columns.take(&own, line.piece.size) {
-            break;
-        }
-        let wraps = line.piece.y - last.piece.y < line.piece.size * WRAPPED;
-        let in_first = columns.place(own.first()?) == Some(0);
+        let wraps = last.is_some_and(|last| piece.y - last.y < piece.size * WRAPPED);
+        let in_first = own.first().and_then(|cell| place(&columns.ranges, cell)) == Some(0);
         // A lone cell at the left may begin what follows the table: only a row after it makes it part of this one.
         if own.len() > 1 || (wraps && !in_first) {
             end = at + 1;
         }
-        last = line;
+        last = Some(piece);
+        if line.ends_column {
+            break;
+        }
     }
-    read(lines.get(start..end)?, &columns.ranges, hyphens).map(|rows| Table {
-        has_header: has_header(&rows, first.piece.bold),
-        lines: start..end,
-        rows,
-    })
+    (end, columns)
 }
 
 fn is_near(above: &Piece, below: &Piece) -> bool {
@@ -118,6 +121,9 @@ struct Columns {
 impl Columns {
     /// Widens the columns by a line's cells; false when a cell lies across two of them.
     fn take(&mut self, cells: &[Cell], size: f64) -> bool {
+        if cells.len() > MOST_COLUMNS {
+            return false;
+        }
         let mut ranges = self.ranges.clone();
         for cell in cells {
             let near = size * 0.2;
@@ -134,11 +140,7 @@ impl Columns {
         if apart {
             self.ranges = ranges;
         }
-        apart && self.ranges.len() > 1
-    }
-
-    fn place(&self, cell: &Cell) -> Option<usize> {
-        place(&self.ranges, cell)
+        apart && (2..=MOST_COLUMNS).contains(&self.ranges.len())
     }
 }
 
