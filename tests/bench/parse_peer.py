@@ -1,34 +1,42 @@
-#!/usr/bin/env python3
-"""The peer of Kubemate's parsing: pypdf, and langchain's splitter on what it gives.
+"""The peer of parse_bench: pypdf, and langchain's splitter on what it gives.
 
-    python parse_peer.py [--splits] FILE...
-
-Prints {"name", "rows": [{"what", "peer", "unit"}]} with the same `what` as parse_bench: for each PDF megabytes and
-pages a second, the best of three runs. With --splits also `parse + split FILE`, the pages cut into chunks of 512
-tokens' worth of characters by RecursiveCharacterTextSplitter. Files that are not PDF are read as text and only split.
+Prints {"name", "rows": [{"what", "peer", "unit"}]} with the same `what` as ingest/corpus/examples/parse_bench.rs for each
+file that is named. Passages have the same limits on both sides: 240 tokens of all-MiniLM-L6-v2's tokenizer, 48 of
+them shared. Both sides cut page by page, so that a passage has a page. `split by characters` is langchain's splitter
+without a tokenizer, four characters for a token; we have no such row.
 """
 
 import json
 import logging
+import os
 import pathlib
 import sys
 import time
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 from pypdf import PdfReader
+from tokenizers import Tokenizer
 
-RUNS = 3
-# 512 tokens of English at four characters each, with the usual tenth of overlap.
-SPLITTER = RecursiveCharacterTextSplitter(chunk_size=2048, chunk_overlap=204)
-
-
-def pages_of(path):
-    if path.suffix == ".pdf":
-        return [page.extract_text() for page in PdfReader(path).pages]
-    return [path.read_text(encoding="utf-8")]
+RUNS, TOKENS, OVERLAP, CHARACTERS = 3, 240, 48, 4
+CACHE = pathlib.Path(os.environ.get("KUBEMATE_CACHE") or pathlib.Path.home() / ".cache/kubemate") / "models"
 
 
-def best_of(work):
+def by_tokens():
+    tokenizer = Tokenizer.from_file(str(CACHE / "all-MiniLM-L6-v2" / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def length(text):
+        return len(tokenizer.encode(text, add_special_tokens=False))
+
+    return RecursiveCharacterTextSplitter(chunk_size=TOKENS, chunk_overlap=OVERLAP, length_function=length)
+
+
+def by_characters():
+    return RecursiveCharacterTextSplitter(chunk_size=TOKENS * CHARACTERS, chunk_overlap=OVERLAP * CHARACTERS)
+
+
+def best(work):
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()
@@ -37,27 +45,26 @@ def best_of(work):
     return min(times), result
 
 
-def rows_of(path, splits):
+def rows_of(path, splitter):
     size = path.stat().st_size / 1e6
-    seconds, pages = best_of(lambda: pages_of(path))
-    rows = [{"what": f"parse {path.name}", "peer": round(size / seconds, 3), "unit": "MB/s"}]
-    if path.suffix == ".pdf":
-        rows.append({"what": f"parse {path.name}", "peer": round(len(pages) / seconds, 2), "unit": "pages/s"})
-    if splits:
-        more, _ = best_of(lambda: [SPLITTER.split_text(page) for page in pages])
-        rows.append({"what": f"parse + split {path.name}", "peer": round(size / (seconds + more), 3), "unit": "MB/s"})
-    return rows
+    parsing, pages = best(lambda: [page.extract_text() for page in PdfReader(path).pages])
+    text = sum(len(page.encode(errors="replace")) for page in pages) / 1e6
+    splitting, _ = best(lambda: [splitter.split_text(page) for page in pages])
+    plainly, _ = best(lambda: [by_characters().split_text(page) for page in pages])
+    rows = []
+    for what, seconds in [("parse", parsing), ("parse + split", parsing + splitting)]:
+        rows.append((what, size / seconds, "MB/s"))
+        rows.append((what, len(pages) / seconds, "pages/s"))
+    rows.append(("split", text / splitting, "MB of text/s"))
+    rows.append(("split by characters", text / plainly, "MB of text/s"))
+    return [{"what": f"{what} {path.name}", "peer": round(speed, 3), "unit": unit} for what, speed, unit in rows]
 
 
 def main():
     # pypdf reports every font it is unsure of.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    arguments = sys.argv[1:]
-    splits = "--splits" in arguments
-    rows = []
-    for name in arguments:
-        if name != "--splits":
-            rows += rows_of(pathlib.Path(name), splits)
+    splitter = by_tokens()
+    rows = [row for name in sys.argv[1:] for row in rows_of(pathlib.Path(name), splitter)]
     print(json.dumps({"name": "parse", "rows": rows}, indent=2, ensure_ascii=False))
 
 

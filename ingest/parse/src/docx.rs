@@ -1,4 +1,4 @@
-//! Word files: headings, lists with the numbers Word shows, tables, footnotes, pages where Word noted them.
+//! Word files: headings, lists with the numbers Word shows, tables, notes, comments, headers, pages.
 
 use crate::archive::Archive;
 use crate::builder::Builder;
@@ -8,21 +8,27 @@ use crate::{Document, Format, Limits, ParseError};
 mod body;
 mod notes;
 mod numbering;
+mod pages;
+mod running;
 mod styles;
 mod table;
 
 /// Reads an opened container.
 pub(crate) fn parse(mut archive: Archive<'_>, limits: &Limits) -> Result<Document, ParseError> {
     let name = ["word/document.xml", "word/document2.xml"].into_iter().find(|name| archive.has(name));
-    let content = archive.require(name.unwrap_or("word/document.xml"))?;
+    let name = name.unwrap_or("word/document.xml");
+    let content = archive.require(name)?;
     let styles = styles::Styles::read(archive.read("word/styles.xml")?, limits)?;
     let numbering = numbering::Numbering::read(archive.read("word/numbering.xml")?, limits)?;
-    let footnotes = notes::read(archive.read("word/footnotes.xml")?, "footnote", limits)?;
-    let endnotes = notes::read(archive.read("word/endnotes.xml")?, "endnote", limits)?;
+    let notes = notes::Notes::read(&mut archive, limits)?;
+    let running = running::read(&mut archive, name, limits)?;
     let mut builder = Builder::new(limits);
     builder.title(&core_title(&mut archive, limits)?);
-    let paged = contains(&content, b"lastRenderedPageBreak");
-    let mut body = body::Body::new(builder, styles, numbering, notes::Notes::new(footnotes, endnotes), paged);
+    let breaks = pages::Breaks::of(&content, limits)?;
+    let mut body = body::Body::new(builder, styles, numbering, notes, breaks);
+    for text in running {
+        body.running(&text)?;
+    }
     body.read(&mut Xml::new(&content, limits))?;
     body.finish()
 }
@@ -38,10 +44,6 @@ pub(crate) fn core_title(archive: &mut Archive<'_>, limits: &Limits) -> Result<S
             _ => {}
         }
     }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 /// What a Word file without text is called.

@@ -15,6 +15,7 @@ mod line;
 mod order;
 mod running;
 mod style;
+mod table;
 
 /// Programs put up to this many bytes before the header; viewers accept it.
 const HEADER_WITHIN: usize = 1024;

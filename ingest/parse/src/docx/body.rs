@@ -2,6 +2,7 @@
 
 use super::notes::Notes;
 use super::numbering::Numbering;
+use super::pages::Breaks;
 use super::styles::{ListPlace, Styles};
 use super::{FORMAT, absent};
 use crate::builder::Builder;
@@ -14,9 +15,12 @@ pub(super) struct Body<'l> {
     styles: Styles,
     numbering: Numbering,
     notes: Notes,
-    /// Whether the file says where its pages begin.
-    paged: bool,
+    breaks: Breaks,
     page: usize,
+    /// Something of the body was shown.
+    begun: bool,
+    /// The run being read is not shown.
+    hidden: bool,
     /// Paragraphs of text boxes, shown after the paragraph they are anchored in.
     boxes: Vec<Paragraph>,
 }
@@ -28,12 +32,20 @@ pub(super) struct Paragraph {
     style: Option<String>,
     list: Option<(Option<i64>, Option<usize>)>,
     outline: Option<usize>,
+    begins_page: bool,
+    ends_section: bool,
     pub(super) page: usize,
 }
 
 impl<'l> Body<'l> {
-    pub(super) fn new(builder: Builder<'l>, styles: Styles, numbering: Numbering, notes: Notes, paged: bool) -> Self {
-        Self { builder, styles, numbering, notes, paged, page: 1, boxes: Vec::new() }
+    pub(super) fn new(
+        builder: Builder<'l>,
+        styles: Styles,
+        numbering: Numbering,
+        notes: Notes,
+        breaks: Breaks,
+    ) -> Self {
+        Self { builder, styles, numbering, notes, breaks, page: 1, begun: false, hidden: false, boxes: Vec::new() }
     }
 
     pub(super) fn read(&mut self, xml: &mut Xml<'_>) -> Result<(), ParseError> {
@@ -55,8 +67,10 @@ impl<'l> Body<'l> {
     }
 
     pub(super) fn finish(self) -> Result<Document, ParseError> {
-        let pages = self.paged.then_some(self.page);
-        self.builder.finish(FORMAT, pages, absent())
+        let pages = (self.breaks != Breaks::None).then_some(self.page);
+        let mut document = self.builder.finish(FORMAT, pages, absent())?;
+        self.breaks.judge(&mut document);
+        Ok(document)
     }
 
     /// The paragraph whose start tag was just read.
@@ -75,6 +89,9 @@ impl<'l> Body<'l> {
     fn inline(&mut self, tag: &Tag<'_>, paragraph: &mut Paragraph, xml: &mut Xml<'_>) -> Result<(), ParseError> {
         let name = tag.name();
         match name.as_str() {
+            "r" => self.hidden = false,
+            "rPr" => self.hidden = is_hidden(xml)?,
+            "t" if self.hidden => xml.skip()?,
             "t" => {
                 let text = xml.text(&[])?;
                 if paragraph.text.trim().is_empty() {
@@ -82,7 +99,14 @@ impl<'l> Body<'l> {
                 }
                 paragraph.text.push_str(&text);
             }
-            "pPr" => paragraph.properties(xml)?,
+            "pPr" => {
+                paragraph.properties(xml)?;
+                if paragraph.begins_page && self.breaks.are_typed() && self.begun {
+                    self.page += 1;
+                    paragraph.page = self.page;
+                }
+            }
+            "br" if self.breaks.are_typed() && tag.attribute("type").as_deref() == Some("page") => self.page += 1,
             "tab" | "ptab" => paragraph.text.push('\t'),
             "br" | "cr" => paragraph.text.push('\n'),
             "noBreakHyphen" => paragraph.text.push('-'),
@@ -91,8 +115,9 @@ impl<'l> Body<'l> {
                 let mark = self.notes.refer(name.as_str(), &tag.attribute("id").unwrap_or_default());
                 paragraph.text.push_str(&mark);
             }
+            "commentReference" => self.notes.comment(&tag.attribute("id").unwrap_or_default()),
             "txbxContent" => self.text_box(xml)?,
-            "Fallback" | "delText" | "instrText" | "moveFrom" | "rPr" | "rt" => xml.skip()?,
+            "Fallback" | "delText" | "instrText" | "moveFrom" | "rt" => xml.skip()?,
             _ => {}
         }
         Ok(())
@@ -115,7 +140,15 @@ impl<'l> Body<'l> {
     /// Adds a paragraph, its text boxes and its notes.
     pub(super) fn show(&mut self, paragraph: Paragraph) -> Result<(), ParseError> {
         self.emit(&paragraph)?;
-        self.show_attached()
+        self.show_attached()?;
+        self.page += usize::from(paragraph.ends_section && self.breaks.next_section());
+        Ok(())
+    }
+
+    /// A header or a footer, which stands on the first page.
+    pub(super) fn running(&mut self, text: &str) -> Result<(), ParseError> {
+        self.turn_to(1)?;
+        self.builder.paragraph(text)
     }
 
     pub(super) fn show_attached(&mut self) -> Result<(), ParseError> {
@@ -130,7 +163,7 @@ impl<'l> Body<'l> {
 
     /// Sets the page that the blocks to come begin on.
     pub(super) fn turn_to(&mut self, page: usize) -> Result<(), ParseError> {
-        if self.paged { self.builder.page(page) } else { Ok(()) }
+        if self.breaks == Breaks::None { Ok(()) } else { self.builder.page(page) }
     }
 
     fn emit(&mut self, paragraph: &Paragraph) -> Result<(), ParseError> {
@@ -138,6 +171,7 @@ impl<'l> Body<'l> {
             return Ok(());
         }
         self.turn_to(paragraph.page)?;
+        self.begun = true;
         let place = self.list_place(paragraph);
         let marker = place.and_then(|place| self.numbering.next(place));
         let style = paragraph.style.as_deref().unwrap_or_default();
@@ -173,6 +207,11 @@ impl Paragraph {
                     "numId" => self.list.get_or_insert_default().0 = tag.number("val"),
                     "ilvl" => self.list.get_or_insert_default().1 = level(&tag),
                     "outlineLvl" => self.outline = level(&tag).filter(|level| *level < 9).map(|level| level + 1),
+                    "pageBreakBefore" => self.begins_page = tag.is_on(),
+                    "sectPr" => {
+                        self.ends_section = true;
+                        xml.skip()?;
+                    }
                     // What the paragraph was before a tracked change.
                     "pPrChange" | "rPr" => xml.skip()?,
                     _ => {}
@@ -187,4 +226,21 @@ impl Paragraph {
 
 fn level(tag: &Tag<'_>) -> Option<usize> {
     tag.number("val").and_then(|level| usize::try_from(level).ok())
+}
+
+/// Whether the properties of a run, whose start tag was just read, hide its text.
+fn is_hidden(xml: &mut Xml<'_>) -> Result<bool, ParseError> {
+    let mut hidden = false;
+    loop {
+        match xml.next()? {
+            Node::Open(tag) => match tag.name().as_str() {
+                "vanish" => hidden = tag.is_on(),
+                "rPrChange" => xml.skip()?,
+                _ => {}
+            },
+            Node::Close(name) if name.as_str() == "rPr" => return Ok(hidden),
+            Node::End => return Ok(hidden),
+            _ => {}
+        }
+    }
 }

@@ -1,17 +1,14 @@
-//! Footnotes and endnotes, shown after the paragraph that refers to them.
+//! Footnotes, endnotes and comments, shown after the paragraph that refers to them.
 
 use std::collections::HashMap;
 
 use super::numbering::spell;
+use crate::archive::Archive;
 use crate::xml::{Node, Xml};
 use crate::{Limits, ParseError};
 
 /// The text of each note of one part, by id.
-pub(super) fn read(
-    bytes: Option<Vec<u8>>,
-    element: &str,
-    limits: &Limits,
-) -> Result<HashMap<String, String>, ParseError> {
+fn read(bytes: Option<Vec<u8>>, element: &str, limits: &Limits) -> Result<HashMap<String, String>, ParseError> {
     let mut notes = HashMap::new();
     let bytes = bytes.unwrap_or_default();
     let mut xml = Xml::new(&bytes, limits);
@@ -26,6 +23,11 @@ pub(super) fn read(
             _ => {}
         }
     }
+}
+
+/// The text of a part that is one note from end to end.
+pub(super) fn part_text(bytes: &[u8], limits: &Limits) -> Result<String, ParseError> {
+    note_text(&mut Xml::new(bytes, limits), "")
 }
 
 fn note_text(xml: &mut Xml<'_>, element: &str) -> Result<String, ParseError> {
@@ -50,6 +52,7 @@ fn note_text(xml: &mut Xml<'_>, element: &str) -> Result<String, ParseError> {
 pub(super) struct Notes {
     footnotes: HashMap<String, String>,
     endnotes: HashMap<String, String>,
+    comments: HashMap<String, String>,
     footnotes_seen: usize,
     endnotes_seen: usize,
     /// Notes referred to whose text is still to be shown.
@@ -57,8 +60,24 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) fn new(footnotes: HashMap<String, String>, endnotes: HashMap<String, String>) -> Self {
-        Self { footnotes, endnotes, footnotes_seen: 0, endnotes_seen: 0, pending: Vec::new() }
+    /// Reads the parts that notes stand in.
+    pub(super) fn read(archive: &mut Archive<'_>, limits: &Limits) -> Result<Self, ParseError> {
+        let mut part = |element: &str| read(archive.read(&format!("word/{element}s.xml"))?, element, limits);
+        Ok(Self {
+            footnotes: part("footnote")?,
+            endnotes: part("endnote")?,
+            comments: part("comment")?,
+            footnotes_seen: 0,
+            endnotes_seen: 0,
+            pending: Vec::new(),
+        })
+    }
+
+    /// A comment is shown like a note, but where it is anchored nothing is written.
+    pub(super) fn comment(&mut self, id: &str) {
+        if let Some(text) = self.comments.get(id) {
+            self.pending.push(format!("[comment] {}", text.trim()));
+        }
     }
 
     /// The mark of a reference, such as `[2]`; empty when there is no such note.

@@ -4,6 +4,9 @@ use super::token::Tag;
 use super::{Piece, Reader, unwrap};
 use crate::{BlockKind, ParseError};
 
+/// Rows or columns that a cell is believed to take.
+const WIDEST: usize = 100;
+
 /// The open tables, innermost last.
 #[derive(Default)]
 pub(super) struct Tables {
@@ -17,6 +20,10 @@ struct Table {
     in_head: bool,
     in_cell: bool,
     row: Vec<String>,
+    /// Rows and columns that the cell being read takes.
+    span: (usize, usize),
+    /// For each column, the rows to come that a cell above reaches into, and its text.
+    reaching: Vec<(usize, String)>,
     /// Whether all cells of the row are `<th>`.
     heads: bool,
     rows: usize,
@@ -30,6 +37,37 @@ impl Tables {
     pub(super) fn between_cells(&self) -> bool {
         self.open.last().is_some_and(|table| !table.in_cell && !table.layout)
     }
+}
+
+impl Table {
+    /// Adds a cell, after those that reach into the row from above. Each row says what its cells are, also below the first.
+    fn push(&mut self, text: &str) {
+        self.reach();
+        let (rows, columns) = self.span;
+        for column in 0..columns.max(1) {
+            let text = if column == 0 { text } else { "" };
+            let place = self.row.len();
+            if rows > 1 {
+                self.reaching.resize(self.reaching.len().max(place + 1), (0, String::new()));
+                if let Some(reaching) = self.reaching.get_mut(place) {
+                    *reaching = (rows - 1, text.to_owned());
+                }
+            }
+            self.row.push(text.to_owned());
+        }
+    }
+
+    fn reach(&mut self) {
+        while let Some((rows, text)) = self.reaching.get_mut(self.row.len()).filter(|(rows, _)| *rows > 0) {
+            *rows -= 1;
+            self.row.push(text.clone());
+        }
+    }
+}
+
+/// How many rows or columns a cell takes.
+fn span(tag: &Tag<'_>, name: &str) -> usize {
+    tag.attribute(name).and_then(|count| count.trim().parse().ok()).unwrap_or(1).clamp(1, WIDEST)
 }
 
 impl Reader<'_> {
@@ -49,6 +87,7 @@ impl Reader<'_> {
                 if let Some(table) = self.tables.open.last_mut() {
                     table.heads = tag.name == "th" && (table.heads || table.row.is_empty());
                     table.in_cell = true;
+                    table.span = (span(tag, "rowspan"), span(tag, "colspan"));
                 }
             }
             _ => {
@@ -109,7 +148,7 @@ impl Reader<'_> {
             Some(table) if table.in_cell => {
                 table.in_cell = false;
                 let text = unwrap(&std::mem::take(&mut self.text));
-                table.row.push(text);
+                table.push(&text);
                 self.limits.check("max_cells", table.row.len(), self.limits.max_cells)
             }
             // Text between cells is misplaced; browsers show it before the table, so do we.
@@ -120,6 +159,9 @@ impl Reader<'_> {
     fn end_row(&mut self) -> Result<(), ParseError> {
         self.end_cell()?;
         let Some(table) = self.tables.open.last_mut() else { return Ok(()) };
+        if !table.row.is_empty() {
+            table.reach();
+        }
         let cells = std::mem::take(&mut table.row);
         let header = table.rows == 0 && (table.in_head || table.heads);
         if cells.iter().all(String::is_empty) {

@@ -61,3 +61,13 @@ fn the_declared_encoding_is_found() {
     assert_eq!(declared_charset(b"<?xml version='1.0' encoding=\"big5\"?>").as_deref(), Some("big5"));
     assert_eq!(declared_charset(b"the charset=x is plain text"), None);
 }
+
+#[test]
+fn cells_that_span_rows_and_columns_are_said_in_each_row() {
+    let html = "<table><tr><th>型号<th>数量<th>价格<tr><td rowspan=2>A1<td>30<td>9.50<tr><td>31<td>9.90\
+        <tr><td colspan=2>Total<td>19.40<tr></table>";
+    assert_eq!(
+        blocks(html),
+        ["th 型号 | 数量 | 价格", "tr A1 | 30 | 9.50", "tr A1 | 31 | 9.90", "tr Total |  | 19.40"]
+    );
+}

@@ -1,12 +1,15 @@
-//! Lines to headings, paragraphs, lists and code.
+//! Lines to headings, paragraphs, lists, code and tables.
+
+use std::ops::Range;
 
 use super::hyphen::Hyphens;
 use super::order::Line;
 use super::running::PageLines;
 use super::style::{Styles, same_size};
-use crate::ParseError;
+use super::table::{self, Table};
 use crate::builder::Builder;
 use crate::reflow::{Hyphen, is_wide, push_line};
+use crate::{BlockKind, ParseError};
 
 /// Longest heading, in characters: larger type above this is a quotation or a slide's text.
 const LONGEST_HEADING: usize = 160;
@@ -25,10 +28,13 @@ pub(super) fn write(builder: &mut Builder<'_>, mut pages: Vec<PageLines>) -> Res
             open: Vec::new(),
             margin: right_margins(&page.lines),
         };
-        for (at, line) in page.lines.iter().enumerate() {
-            writer.line(at, line)?;
+        let mut at = 0;
+        for table in table::find(&page.lines, &hyphens) {
+            writer.lines(at..table.lines.start, &page.lines)?;
+            writer.table(&table)?;
+            at = table.lines.end;
         }
-        writer.flush()?;
+        writer.lines(at..page.lines.len(), &page.lines)?;
     }
     Ok(())
 }
@@ -44,6 +50,22 @@ struct Writer<'w, 'l, 'p> {
 }
 
 impl<'p> Writer<'_, '_, 'p> {
+    /// Lines outside tables.
+    fn lines(&mut self, range: Range<usize>, lines: &'p [Line]) -> Result<(), ParseError> {
+        for (at, line) in lines.iter().enumerate().take(range.end).skip(range.start) {
+            self.line(at, line)?;
+        }
+        self.flush()
+    }
+
+    fn table(&mut self, table: &Table) -> Result<(), ParseError> {
+        for (index, row) in table.rows.iter().enumerate() {
+            let is_header = index == 0 && table.has_header;
+            self.builder.row(if is_header { BlockKind::TableHeader } else { BlockKind::TableRow }, row)?;
+        }
+        Ok(())
+    }
+
     fn line(&mut self, at: usize, line: &'p Line) -> Result<(), ParseError> {
         if let Some((before, last)) = self.open.last()
             && self.parts(*before, last, line)
@@ -137,10 +159,10 @@ fn mend_page_ends(pages: &mut [PageLines], hyphens: &Hyphens) {
         let Some([before, after]) = pages.get_mut(index - 1..=index) else { continue };
         let (Some(last), Some(first)) = (before.lines.last_mut(), after.lines.first_mut()) else { continue };
         if hyphens.is_added(&last.piece.text, &first.piece.text) {
-            let (rest, remaining) = first.piece.text.split_once(' ').unwrap_or((&first.piece.text, ""));
+            let rest = first.piece.text.split_once(' ').map_or(&*first.piece.text, |(rest, _)| rest);
             last.piece.text.pop();
             last.piece.text.push_str(rest);
-            first.piece.text = remaining.to_owned();
+            first.piece.drop_first_word();
         }
     }
 }
@@ -175,6 +197,12 @@ const BULLETS: [char; 14] = ['•', '●', '○', '■', '□', '▪', '◆', '�
 fn bullet(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(BULLETS).or_else(|| text.strip_prefix("- "))?;
     (rest.starts_with(' ') || rest.starts_with(is_wide)).then(|| rest.trim_start())
+}
+
+/// Whether a text is nothing but what stands before a list item: `•`, `1.`, `(2)`, `三、`.
+pub(super) fn is_mark(text: &str) -> bool {
+    let dash = |c: char| matches!(c, '-' | '−' | '*') || BULLETS.contains(&c);
+    text.chars().count() <= 4 && (text.chars().all(dash) || text.ends_with(['.', ')', '、', '）', '．']))
 }
 
 /// Bullets and numbers: `•`, `1.`, `2)`, `(3)`, `（一）`, `一、`, `①`, `第一条`.

@@ -58,6 +58,32 @@ struct State<'a> {
     rise: f64,
 }
 
+impl State<'_> {
+    /// The part of the character space that belongs to the glyphs of a string of so many bytes: letters set apart are
+    /// one word, but programs that shrink files (Ghostscript) write the space between two words as that of two letters.
+    fn tracking(&self, length: usize) -> f64 {
+        let code = if self.font.as_ref().is_some_and(|font| font.is_composite()) { 2 } else { 1 };
+        if length > 2 * code { self.char_space } else { self.char_space.min(0.0) }
+    }
+
+    /// The same for strings shown together: a number between them that takes the space back shows that it is no tracking.
+    fn tracking_of(&self, texts: &Array<'_>) -> f64 {
+        let mut length = 0;
+        for item in texts.iter::<Object<'_>>() {
+            match item {
+                Object::String(text) => length += text.as_bytes().len(),
+                Object::Number(by)
+                    if self.char_space > 0.0 && by.as_f64() / 1000.0 * self.size > self.char_space * 0.5 =>
+                {
+                    return 0.0;
+                }
+                _ => {}
+            }
+        }
+        self.tracking(length)
+    }
+}
+
 /// The text matrices, which live from `BT` to `ET`.
 #[derive(Clone, Copy)]
 struct Cursor {
@@ -128,16 +154,16 @@ impl<'a, 'l> Reader<'a, 'l> {
                     cursor.next_line(by.0.as_f64(), by.1.as_f64());
                 }
                 Op::NextLineUsingLeading(_) => cursor.next_line(0.0, -state.leading),
-                Op::ShowText(text) => self.show(&state, &mut cursor, text.0),
+                Op::ShowText(text) => self.show_one(&state, &mut cursor, text.0),
                 Op::ShowTexts(texts) => self.show_all(&state, &mut cursor, texts.0),
                 Op::NextLineAndShowText(text) => {
                     cursor.next_line(0.0, -state.leading);
-                    self.show(&state, &mut cursor, text.0);
+                    self.show_one(&state, &mut cursor, text.0);
                 }
                 Op::ShowTextWithParameters(text) => {
                     (state.word_space, state.char_space) = (text.0.as_f64(), text.1.as_f64());
                     cursor.next_line(0.0, -state.leading);
-                    self.show(&state, &mut cursor, text.2);
+                    self.show_one(&state, &mut cursor, text.2);
                 }
                 Op::CharacterSpacing(space) => state.char_space = space.0.as_f64(),
                 Op::WordSpacing(space) => state.word_space = space.0.as_f64(),
@@ -201,9 +227,10 @@ impl<'a, 'l> Reader<'a, 'l> {
 
     fn show_all(&mut self, state: &State<'a>, cursor: &mut Cursor, texts: &Array<'_>) {
         let horizontal = state.font.as_ref().is_none_or(|font| font.horizontal);
+        let tracking = state.tracking_of(texts);
         for item in texts.iter::<Object<'_>>() {
             match item {
-                Object::String(text) => self.show(state, cursor, &text),
+                Object::String(text) => self.show(state, cursor, text.as_bytes(), tracking),
                 Object::Number(number) => {
                     let by = -number.as_f64() / 1000.0 * state.size;
                     cursor.advance(if horizontal { Vec2::new(by * state.stretch, 0.0) } else { Vec2::new(0.0, by) });
@@ -213,20 +240,26 @@ impl<'a, 'l> Reader<'a, 'l> {
         }
     }
 
-    fn show(&mut self, state: &State<'a>, cursor: &mut Cursor, text: &PdfString<'_>) {
+    fn show_one(&mut self, state: &State<'a>, cursor: &mut Cursor, text: &PdfString<'_>) {
+        self.show(state, cursor, text.as_bytes(), state.tracking(text.as_bytes().len()));
+    }
+
+    /// Draws a string whose glyphs are each `tracking` wider than the font says.
+    fn show(&mut self, state: &State<'a>, cursor: &mut Cursor, bytes: &[u8], tracking: f64) {
         let Some(font) = state.font.clone() else { return };
-        let bytes = text.as_bytes();
+        let step = |length: f64| {
+            if font.horizontal { Vec2::new(length * state.stretch, 0.0) } else { Vec2::new(0.0, length) }
+        };
         let mut offset = 0;
         while offset < bytes.len() {
             let (code, length) = font.read_code(bytes, offset);
             offset += usize::from(length);
             let shown = font.show(code, length);
             let word_space = if code == 32 && length == 1 { state.word_space } else { 0.0 };
-            let step = shown.advance / 1000.0 * state.size + state.char_space + word_space;
-            let step = if font.horizontal { Vec2::new(step * state.stretch, 0.0) } else { Vec2::new(0.0, step) };
+            let width = shown.advance / 1000.0 * state.size;
             let text = self.replaced(shown.text);
-            self.place(state, cursor, &font, text, step);
-            cursor.advance(step);
+            self.place(state, cursor, &font, text, step(width + tracking));
+            cursor.advance(step(width + state.char_space + word_space));
         }
     }
 

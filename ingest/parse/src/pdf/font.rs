@@ -69,6 +69,7 @@ pub(super) struct LoadedFont<'a> {
     fallback: Fallback,
     /// Its glyphs are drawings: without names that mean anything, the codes are the best guess.
     drawn: bool,
+    composite: bool,
     pub(super) bold: bool,
     pub(super) mono: bool,
     pub(super) horizontal: bool,
@@ -91,12 +92,18 @@ impl<'a> LoadedFont<'a> {
         Self {
             horizontal: font.is_horizontal(),
             fallback: Fallback::of(dict),
+            composite: dict.contains_key(b"DescendantFonts"),
             drawn: dict.get::<Name<'_>>(b"Subtype").is_some_and(|kind| kind.as_str() == "Type3"),
             bold: has(&["bold", "black", "heavy", "demi", "simhei"]),
             mono: has(&["mono", "courier", "consol", "menlo", "typewriter", "cmtt", "fixed", "sourcecode"]),
             font,
             codes: RefCell::new(HashMap::new()),
         }
+    }
+
+    /// Whether its codes are usually of two bytes.
+    pub(super) fn is_composite(&self) -> bool {
+        self.composite
     }
 
     /// The code at `offset` and how many bytes it takes, at least one.

@@ -16,6 +16,12 @@ const WIDE_GAP: f64 = 0.6;
 /// A gap above this many font sizes parts two cells or columns.
 const PIECE_GAP: f64 = 1.4;
 
+/// A gap above this many font sizes may part two cells, if there are such gaps above and below it.
+const CELL_GAP: f64 = 0.5;
+
+/// Letters set apart are taken for a word from this many on: `a b c` may be three words.
+const FEWEST_LOOSE: usize = 4;
+
 /// A piece of a line without a large gap in it, in the order it was drawn. All lengths are in points.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
@@ -33,6 +39,18 @@ pub(super) struct Piece {
     bold_chars: usize,
     mono_chars: usize,
     chars: usize,
+    gaps: Vec<Gap>,
+    /// Spaces before single characters: where they stand in the text, and how wide they are.
+    loose: Vec<(usize, f64)>,
+}
+
+/// A gap within a piece that may part two cells of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gap {
+    /// Where the text after it begins, in bytes.
+    pub(super) at: usize,
+    pub(super) from: f64,
+    pub(super) to: f64,
 }
 
 /// Which way a glyph's line runs, in quarter turns clockwise; `None` for slanted text such as watermarks.
@@ -61,9 +79,8 @@ pub(super) fn pieces(glyphs: &[Glyph], width: f64, height: f64) -> Vec<Piece> {
     for (_, turns) in order {
         let mut writer = Writer { done: Vec::new(), current: None, space: false };
         for glyph in glyphs.iter().filter(|glyph| quarter_turns(glyph) == Some(turns)) {
-            let inside =
-                (-1.0..=width + 1.0).contains(&glyph.origin.x) && (-1.0..=height + 1.0).contains(&glyph.origin.y);
-            if inside {
+            let middle = glyph.origin + glyph.advance / 2.0;
+            if (-1.0..=width + 1.0).contains(&middle.x) && (-1.0..=height + 1.0).contains(&middle.y) {
                 let at = upright(glyph.origin, turns, width, height);
                 writer.glyph(glyph, Point::new(at.x, at.y + below));
             }
@@ -115,6 +132,12 @@ impl Writer {
                 let numbered = glyph.size > piece.size * 1.15
                     && piece.text.len() <= 3
                     && piece.text.bytes().all(|b| b.is_ascii_digit());
+                if spaced && gap > limit * CELL_GAP && !piece.text.ends_with('.') && &*glyph.text != "." {
+                    piece.gaps.push(Gap { at: piece.text.len() + 1, from: piece.right, to: at.x });
+                }
+                if spaced && piece.ends_alone() {
+                    piece.loose.push((piece.text.len(), gap));
+                }
                 piece.push(glyph, at, advance, spaced || numbered);
                 self.space = false;
                 return;
@@ -157,12 +180,25 @@ impl Piece {
             bold_chars: 0,
             mono_chars: 0,
             chars: 0,
+            gaps: Vec::new(),
+            loose: Vec::new(),
         }
     }
 
     /// Characters in the piece.
     pub(super) fn chars(&self) -> usize {
         self.chars
+    }
+
+    /// The gaps that may part cells, from the left.
+    pub(super) fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Takes the first word away.
+    pub(super) fn drop_first_word(&mut self) {
+        self.text = self.text.split_once(' ').map_or("", |(_, rest)| rest).to_owned();
+        self.gaps.clear();
     }
 
     fn push(&mut self, glyph: &Glyph, at: Point, advance: f64, spaced: bool) {
@@ -187,6 +223,32 @@ impl Piece {
         }
     }
 
+    /// Whether the last word so far is a single letter.
+    fn ends_alone(&self) -> bool {
+        let mut back = self.text.chars().rev();
+        back.next().is_some_and(|c| c.is_alphabetic() && !is_wide(c)) && back.next().is_none_or(|c| c == ' ')
+    }
+
+    /// Takes out the spaces of letters that are set apart for looks: nearly all of its words are single characters then, and
+    /// the spaces between words are wider than those between letters.
+    fn close_up(&mut self) {
+        let spaces = self.text.matches(' ').count();
+        let narrowest = self.loose.iter().map(|(_, gap)| *gap).fold(f64::INFINITY, f64::min);
+        let few = self.loose.len() < FEWEST_LOOSE || self.loose.len() * 10 < spaces * 8;
+        if few || narrowest > self.size * CELL_GAP {
+            return;
+        }
+        let mut closed = String::with_capacity(self.text.len());
+        let mut from = 0;
+        for (at, _) in self.loose.iter().filter(|(_, gap)| *gap < narrowest + self.size * 0.15) {
+            closed.push_str(self.text.get(from..*at).unwrap_or_default());
+            from = at + 1;
+        }
+        closed.push_str(self.text.get(from..).unwrap_or_default());
+        self.text = closed;
+        self.gaps.clear();
+    }
+
     /// Whether the glyph was just drawn at this place, for a bold look.
     fn repeats(&self, glyph: &Glyph, at: Point) -> bool {
         let start = self.right - glyph.advance.hypot();
@@ -202,8 +264,10 @@ impl Piece {
         }
         self.bold = self.bold_chars * 10 > self.chars * 8;
         self.mono = self.mono_chars * 10 > self.chars * 7;
+        self.close_up();
         let text = self.text.trim();
         if text.len() != self.text.len() {
+            self.gaps.clear();
             self.text = text.to_owned();
         }
     }
@@ -216,6 +280,9 @@ impl Piece {
     /// Adds the next piece of the same line.
     pub(super) fn join(&mut self, next: &Self, gap: &str) {
         self.text.push_str(gap);
+        let offset = self.text.len();
+        self.gaps.push(Gap { at: offset, from: self.right, to: next.left });
+        self.gaps.extend(next.gaps.iter().map(|gap| Gap { at: gap.at + offset, ..*gap }));
         self.text.push_str(&next.text);
         self.left = self.left.min(next.left);
         self.right = self.right.max(next.right);

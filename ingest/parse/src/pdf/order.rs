@@ -36,9 +36,34 @@ fn join_drawn(pieces: Vec<Piece>) -> Vec<Line> {
                 continue;
             }
         }
+        if let Some(row) = row_of(&mut lines, &piece) {
+            row.piece.join(&piece, " ");
+            row.cells += 1;
+            continue;
+        }
         lines.push(Line { piece, cells: 1, ends_column: false });
     }
     lines
+}
+
+/// The line that a piece goes on with when a table is drawn cell by cell: its next cell stands right of the lines that the
+/// cell before it was wrapped into.
+fn row_of<'l>(lines: &'l mut [Line], piece: &Piece) -> Option<&'l mut Line> {
+    /// Lines of one cell, beyond its first.
+    const WRAPPED: usize = 4;
+    let mut below: Option<f64> = None;
+    for line in lines.iter_mut().rev().take(WRAPPED + 1) {
+        let (size, drop) = (line.piece.size, line.piece.y - piece.y);
+        let close = below.is_none_or(|below| below - line.piece.y < size * 1.6);
+        if !close || line.piece.right > piece.left - size * 0.3 || drop < -size * 0.3 {
+            return None;
+        }
+        if drop < size * 0.3 {
+            return Some(line);
+        }
+        below = Some(line.piece.y);
+    }
+    None
 }
 
 /// Whether each line is below the one before it or begins a column to the right; a few jumps are headers and notes.

@@ -1,24 +1,8 @@
 //! Files made to hurt: each is refused with a code, within its limits.
 
-use std::io::{Cursor, Write};
-
-use kubemate_parse::Limits;
-use zip::write::{SimpleFileOptions, ZipWriter};
-
+use crate::made::{HELLO, HELVETICA, archive, docx, pdf};
 use crate::{code_of, fixture, try_parse};
-
-fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in members {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-        writer.write_all(bytes).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
-}
-
-fn docx(content: &str) -> Vec<u8> {
-    archive(&[("word/document.xml", content.as_bytes())])
-}
+use kubemate_parse::Limits;
 
 #[test]
 fn a_bomb_is_seen_by_its_ratio() {
@@ -93,32 +77,6 @@ fn deep_and_unclosed_markup_ends_in_time() {
     let quotes = format!("{}x", ">".repeat(20_000));
     assert!(try_parse(quotes.as_bytes(), "a.md", &Limits::default()).is_ok());
 }
-
-/// A PDF of one page, whose content is object 5; more objects follow from 6.
-fn pdf(resources: &str, font: &str, content: &str, more: &[String]) -> Vec<u8> {
-    let stream = |content: &str| format!("<</Length {}>>stream\n{content}\nendstream", content.len());
-    let mut objects = vec![
-        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
-        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
-        format!("<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<{resources}>>/Contents 5 0 R>>"),
-        font.to_owned(),
-        stream(content),
-    ];
-    objects.extend_from_slice(more);
-    let mut out = "%PDF-1.4\n".to_owned();
-    let mut table = String::new();
-    for (index, object) in objects.iter().enumerate() {
-        table += &format!("{:010} 00000 n \n", out.len());
-        out += &format!("{} 0 obj\n{object}\nendobj\n", index + 1);
-    }
-    let (start, count) = (out.len(), objects.len() + 1);
-    out += &format!("xref\n0 {count}\n0000000000 65535 f \n{table}");
-    out += &format!("trailer<</Size {count}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF");
-    out.into_bytes()
-}
-
-const HELVETICA: &str = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>";
-const HELLO: &str = "BT /F1 12 Tf 72 720 Td (hello) Tj ET";
 
 #[test]
 fn a_plain_page_built_like_the_ones_below_is_read() {

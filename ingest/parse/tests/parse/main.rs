@@ -2,10 +2,13 @@
 #![cfg(test)]
 
 mod hostile;
+mod layout;
+mod made;
 mod mail;
 mod office;
 mod pdf;
 mod random;
+mod word;
 mod worker;
 
 use kubemate_parse::{Block, BlockKind, Document, Hint, Limits, ParseError, parse};
