@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 const WORDS: &str =
     "the time people government school company water music history house city world question family money story";
 /// Texts of a run, and how many go into one request.
-const TEXTS: usize = 128;
+const TEXTS: usize = 64;
 const REQUEST: usize = 32;
 /// Each number is the best of so many runs: on a machine with other work the best run is the least disturbed.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 /// As many threads as the peers are given.
 const THREADS: usize = 2;
 
