@@ -102,7 +102,10 @@ def main():
 
     for threads in (1, 2):
         for streams in (1, 8):
+            started = time.perf_counter()
             engine = Engine(file, threads, streams)
+            if not rows:
+                rows.append({"what": "load", "peer": round((time.perf_counter() - started) * 1000), "unit": "ms"})
             if streams == 1:
                 row(f"read {READ} tokens, {threads} threads", engine.read)
             row(f"write, {streams} streams, {threads} threads", lambda: engine.write(streams))

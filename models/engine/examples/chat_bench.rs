@@ -26,7 +26,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for threads in [1, 2] {
         let identity = ModelIdentity { name: "bench".into(), revision: "bench".into(), dimensions: 0, context: 0 };
         let config = LocalConfig { threads: Some(threads), ..LocalConfig::default() };
+        let began = Instant::now();
         let model = LocalChat::open(identity, &file, &config)?;
+        if threads == 1 {
+            rows.push(json!({ "what": "load", "ours": began.elapsed().as_millis(), "unit": "ms" }));
+        }
         rows.push(row(&format!("read {READ} tokens, {threads} threads"), best(|| read(&model)).await?));
         for streams in [1, 8] {
             let speed = best(|| write(&model, streams)).await?;

@@ -7,8 +7,8 @@ mod e5;
 mod tensors;
 
 use crate::kernels::{
-    Activation, AddNormalise, Attention, AttentionScratch, BLOCK, BLOCK_BYTES, Linear, Matrix, Norm, Part, Prepared,
-    Processor, attend, floats_of,
+    Activation, AddNormalise, Attention, AttentionScratch, BLOCK, BLOCK_BYTES, COLUMNS, Linear, Matrix, Norm, Part,
+    Prepared, Processor, ROWS, floats_of,
 };
 
 pub(crate) use e5::E5File;
@@ -110,6 +110,7 @@ pub(crate) struct Encoder {
 pub(crate) struct Workspace {
     states: Vec<f32>,
     wide: Vec<f32>,
+    panels: Vec<[f32; COLUMNS]>,
     context: Vec<f32>,
     result: Vec<f32>,
     prepared: Prepared,
@@ -190,16 +191,17 @@ impl Encoder {
 
     fn attention(&self, layer: &Layer, sequences: &[&[u32]], space: &mut Workspace) {
         let Self { processor, shape, .. } = self;
-        space.wide.resize(space.states.len() * 3, 0.0);
+        // Keys are read in groups of eight, from wherever a sequence begins.
+        let rows = space.states.len() / shape.hidden + ROWS;
+        space.panels.resize(rows * shape.hidden * 3 / COLUMNS, [0.0; COLUMNS]);
         space.prepared.fill(*processor, layer.attention.form(), &space.states, shape.hidden);
-        layer.attention.apply(*processor, &space.prepared, Activation::None, &mut space.wide);
-        let attention = Attention { hidden: shape.hidden, heads: shape.heads };
-        let (mut tokens, mut out) = (space.wide.as_slice(), space.context.as_mut_slice());
+        layer.attention.apply_panels(*processor, &space.prepared, rows, &mut space.panels);
+        let attention = Attention { panels: &space.panels, rows, heads: shape.heads };
+        let (mut first, mut out) = (0, space.context.as_mut_slice());
         for sequence in sequences {
-            let Some((these, rest)) = tokens.split_at_checked(sequence.len() * 3 * shape.hidden) else { return };
-            let Some((to, rest_out)) = out.split_at_mut_checked(sequence.len() * shape.hidden) else { return };
-            attend(*processor, attention, these, to, &mut space.attention);
-            (tokens, out) = (rest, rest_out);
+            let Some((to, rest)) = out.split_at_mut_checked(sequence.len() * shape.hidden) else { return };
+            attention.attend(*processor, first, to, &mut space.attention);
+            (first, out) = (first + sequence.len(), rest);
         }
         space.prepared.fill(*processor, layer.output.form(), &space.context, shape.hidden);
         layer.output.apply(*processor, &space.prepared, Activation::None, &mut space.result);

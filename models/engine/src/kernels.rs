@@ -14,7 +14,7 @@ mod passes;
 mod processor;
 mod tiles;
 
-pub(crate) use attention::{Attention, Scratch as AttentionScratch, attend};
+pub(crate) use attention::{Attention, Scratch as AttentionScratch};
 pub(crate) use linear::{Activation, BLOCK_BYTES, Linear, Matrix, Part, Prepared, floats_of};
 pub(crate) use passes::{AddNormalise, Norm};
 pub(crate) use processor::Processor;
@@ -25,8 +25,14 @@ pub(crate) const ROWS: usize = 8;
 /// Columns in a tile: two registers of AVX-512.
 pub(crate) const COLUMNS: usize = 32;
 
+/// Pairs of numbers in 32 columns.
+pub(crate) const PAIRS: usize = COLUMNS / 2;
+
 /// Numbers that share a scale in the 4-bit format, and in activations rounded for it.
 pub(crate) const BLOCK: usize = 32;
 
 /// One tile of a product.
 pub(crate) type Tile = [[f32; COLUMNS]; ROWS];
+
+/// 32 rows of 32 numbers.
+pub(crate) type Square = [[f32; COLUMNS]; COLUMNS];

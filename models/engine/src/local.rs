@@ -1,6 +1,6 @@
 //! Embedders that run on this machine's processor.
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{fs, path::Path, sync::Arc, thread, time::Instant};
 
 use async_trait::async_trait;
 
@@ -140,8 +140,13 @@ fn open_e5(processor: Processor, entry: &CatalogueEntry, folder: &Path) -> Resul
     let name = entry.files.first().map_or("", |file| file.name());
     let E5File { encoder, tokenizer, begin, end } = E5File::read(&read(&folder.join(name))?)?;
     let context = encoder.shape.positions;
-    let encoder = Encoder::pack(processor, encoder);
-    Ok(Parts { encoder, tokenizer: Arc::new(Unigram::new(tokenizer)), card: E5, begin, end, context })
+    // The trie of a quarter of a million pieces takes as long as the weights.
+    let (encoder, tokenizer) = thread::scope(|scope| {
+        let tokenizer = scope.spawn(|| Unigram::new(tokenizer));
+        (Encoder::pack(processor, encoder), tokenizer.join())
+    });
+    let tokenizer = tokenizer.map_err(|_| EngineError::Weights("the tokenizer could not be built".to_owned()))?;
+    Ok(Parts { encoder, tokenizer: Arc::new(tokenizer), card: E5, begin, end, context })
 }
 
 fn open_minilm(processor: Processor, entry: &CatalogueEntry, folder: &Path) -> Result<Parts, EngineError> {

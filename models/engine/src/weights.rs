@@ -14,6 +14,7 @@ mod verify;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 pub use fetch::{Fetch, FetchError, Fetched, Progress};
@@ -179,14 +180,22 @@ fn find_kind(name: &str, kind: ModelKind) -> Result<&'static CatalogueEntry, Eng
     (entry.kind == kind).then_some(entry).ok_or_else(wrong)
 }
 
-/// Loads an embedder and starts its threads. Takes about a second; belongs on a blocking thread.
+/// Loads an embedder and starts its threads. Takes some tenths of a second; belongs on a blocking thread.
 ///
 /// # Errors
 /// `UnknownModel`; `BadRequest` for a model of another kind; `Weights` when files are missing or damaged.
 pub fn open_embedder(name: &str, cache: &Path, config: &LocalConfig) -> Result<Arc<dyn Embedder>, EngineError> {
     let entry = find_kind(name, ModelKind::Embedder)?;
-    verify(entry, cache)?.complete(entry)?;
-    Ok(Arc::new(LocalEmbedder::open(entry, &entry.folder(cache), config)?))
+    // Hashing takes as long as loading, so it runs beside it. The readers of these files bound what a damaged one can
+    // make them do; what was made of one is dropped, and the damage is what the caller hears of.
+    let (report, opened) = thread::scope(|scope| {
+        let report = scope.spawn(|| verify(entry, cache));
+        let opened = LocalEmbedder::open(entry, &entry.folder(cache), config);
+        (report.join(), opened)
+    });
+    let report = report.map_err(|_| EngineError::Weights("the files could not be hashed".to_owned()))?;
+    report?.complete(entry)?;
+    Ok(Arc::new(opened?))
 }
 
 /// Loads a chat model and starts its threads.

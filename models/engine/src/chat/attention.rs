@@ -195,3 +195,6 @@ fn halves(row: &[f16; PAGE]) -> [&[f16; LANES]; 2] {
     let mut halves = row.as_chunks::<LANES>().0.iter();
     array::from_fn(|_| halves.next().unwrap_or(&EMPTY))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,101 +1,105 @@
 //! Attention of each sequence to itself, softmax fused between the two products.
 
-use super::{COLUMNS, Processor, ROWS, passes::Softmax};
+mod floats;
+mod pairs;
 
-/// Where queries, keys and values lie.
+use std::ops::Range;
+
+use super::{COLUMNS, Processor, ROWS};
+
+/// Queries (already scaled), keys and values of the tokens of a batch: for each 32 numbers of a token one panel with an
+/// entry per token, first the panels of all queries, then those of all keys, then those of all values.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Attention {
-    /// Numbers of one token in one of the three: heads times numbers per head.
-    pub(crate) hidden: usize,
-    /// How many heads share them. A head has a multiple of 32 numbers.
+pub(crate) struct Attention<'a> {
+    pub(crate) panels: &'a [[f32; COLUMNS]],
+    /// Entries of a panel: at least seven more than there are tokens, because keys are read in groups of eight.
+    pub(crate) rows: usize,
+    /// Heads that share a token's numbers; each has a multiple of 32.
     pub(crate) heads: usize,
 }
 
-/// Memory for one sequence and one head, used again.
+/// Memory that is used again for every sequence.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// Keys, eight side by side: one entry per number of a head, group after group.
-    keys: Vec<[f32; ROWS]>,
-    /// Values in panels of 32 numbers, one entry per key.
-    values: Vec<[f32; COLUMNS]>,
-    /// 32 queries side by side: one entry per number of a head.
-    queries: Vec<[f32; COLUMNS]>,
     /// One row per key, one column per query.
     scores: Vec<[f32; COLUMNS]>,
-    weights: Vec<[f32; ROWS]>,
+    floats: floats::Scratch,
+    pairs: pairs::Scratch,
 }
 
-/// Writes to `out` (rows of `hidden`) what the tokens of one sequence take from each other. `tokens` holds rows of
-/// queries (already scaled), keys and values, `3 * hidden` long.
-pub(crate) fn attend(processor: Processor, shape: Attention, tokens: &[f32], out: &mut [f32], scratch: &mut Scratch) {
-    let length = out.len() / shape.hidden;
-    let head = shape.hidden / shape.heads;
-    for index in 0..shape.heads {
-        let column = index * head;
-        let rows = || tokens.chunks_exact(3 * shape.hidden);
-        scratch.load_keys(rows().filter_map(|row| row.get(shape.hidden + column..)?.get(..head)), length, head);
-        scratch.load_values(rows().filter_map(|row| row.get(2 * shape.hidden + column..)?.get(..head)), length, head);
-        for first in (0..length).step_by(COLUMNS) {
-            let queries = rows().skip(first).take(COLUMNS);
-            scratch.load_queries(queries.filter_map(|row| row.get(column..column + head)), head);
-            let out = out.get_mut(first * shape.hidden..).unwrap_or_default();
-            scratch.attend(processor, length, head, (out, shape.hidden, column));
+impl<'a> Attention<'a> {
+    /// Panels of one of queries, keys and values.
+    fn panels_each(&self) -> usize {
+        self.panels.len() / self.rows / 3
+    }
+
+    fn panel(&self, index: usize, first: usize, count: usize) -> &'a [[f32; COLUMNS]] {
+        let begin = index * self.rows + first;
+        self.panels.get(begin..begin + count).unwrap_or_default()
+    }
+
+    /// Writes to `out` (rows of all heads' numbers) what the tokens of the sequence that begins at token `first` take
+    /// from each other.
+    pub(crate) fn attend(&self, processor: Processor, first: usize, out: &mut [f32], scratch: &mut Scratch) {
+        let hidden = self.panels_each() * COLUMNS;
+        let sequence = Sequence { attention: self, processor, first, length: out.len() / hidden, hidden };
+        for head in 0..self.heads {
+            if processor.has_pairs() {
+                sequence.attend_pairs(head, out, scratch);
+            } else {
+                sequence.attend_floats(head, out, scratch);
+            }
         }
     }
 }
 
-impl Scratch {
-    fn load_keys<'a>(&mut self, keys: impl Iterator<Item = &'a [f32]>, length: usize, head: usize) {
-        self.keys.clear();
-        self.keys.resize(length.div_ceil(ROWS) * head, [0.0; ROWS]);
-        for (index, key) in keys.enumerate() {
-            let group = self.keys.iter_mut().skip(index / ROWS * head);
-            for (slots, value) in group.zip(key) {
-                slots.get_mut(index % ROWS).into_iter().for_each(|slot| *slot = *value);
-            }
-        }
+/// One sequence of a batch.
+struct Sequence<'a> {
+    attention: &'a Attention<'a>,
+    processor: Processor,
+    first: usize,
+    length: usize,
+    hidden: usize,
+}
+
+impl<'a> Sequence<'a> {
+    /// Which panels of queries a head has.
+    fn panels(&self, head: usize) -> Range<usize> {
+        let each = self.attention.panels_each() / self.attention.heads;
+        head * each..(head + 1) * each
     }
 
-    fn load_values<'a>(&mut self, values: impl Iterator<Item = &'a [f32]>, length: usize, head: usize) {
-        self.values.resize(length * head / COLUMNS, [0.0; COLUMNS]);
-        for (index, value) in values.enumerate() {
-            for (panel, part) in value.as_chunks::<COLUMNS>().0.iter().enumerate() {
-                self.values.get_mut(panel * length + index).into_iter().for_each(|slot| *slot = *part);
-            }
-        }
+    /// 32 of the queries, or what is left of them.
+    fn queries(&self, panel: usize, block: usize) -> &'a [[f32; COLUMNS]] {
+        let begin = block * COLUMNS;
+        self.attention.panel(panel, self.first + begin, (self.length - begin).min(COLUMNS))
     }
 
-    fn load_queries<'a>(&mut self, queries: impl Iterator<Item = &'a [f32]>, head: usize) {
-        self.queries.clear();
-        self.queries.resize(head, [0.0; COLUMNS]);
-        for (index, query) in queries.enumerate() {
-            for (slots, value) in self.queries.iter_mut().zip(query) {
-                slots.get_mut(index).into_iter().for_each(|slot| *slot = *value);
-            }
-        }
+    /// All keys, up to a multiple of eight.
+    fn keys(&self, panel: usize) -> &'a [[f32; COLUMNS]] {
+        let count = self.length.next_multiple_of(ROWS);
+        self.attention.panel(self.attention.panels_each() + panel, self.first, count)
     }
 
-    /// The loaded queries against all keys and values.
-    fn attend(&mut self, processor: Processor, length: usize, head: usize, to: (&mut [f32], usize, usize)) {
-        self.scores.resize(length.next_multiple_of(ROWS), [0.0; COLUMNS]);
-        let groups = self.keys.chunks_exact(head);
-        for (keys, tile) in groups.zip(self.scores.as_chunks_mut::<ROWS>().0) {
-            processor.multiply(keys, &self.queries, tile);
-        }
-        self.weights.resize(length * COLUMNS / ROWS, [0.0; ROWS]);
-        let scores = self.scores.get(..length).unwrap_or_default();
-        let inverse = processor.run(Softmax { scores, weights: &mut self.weights });
-        let (out, hidden, column) = to;
+    fn values(&self, panel: usize) -> &'a [[f32; COLUMNS]] {
+        self.attention.panel(2 * self.attention.panels_each() + panel, self.first, self.length)
+    }
+
+    /// Writes one panel of the weighted sums of values: `multiply` fills a tile for the given group of eight queries.
+    fn gather(
+        &self,
+        panel: usize,
+        inverse: &[f32; COLUMNS],
+        out: &mut [f32],
+        mut multiply: impl FnMut(usize, &mut [[f32; COLUMNS]; ROWS]),
+    ) {
         let mut tile = [[0.0; COLUMNS]; ROWS];
-        let groups = self.weights.chunks_exact(length).zip(inverse.as_chunks::<ROWS>().0);
-        for ((weights, inverse), out) in groups.zip(out.chunks_mut(ROWS * hidden)) {
-            for (panel, values) in self.values.chunks_exact(length).enumerate() {
-                processor.multiply(weights, values, &mut tile);
-                let place = column + panel * COLUMNS;
-                for ((row, inverse), out) in tile.iter().zip(inverse).zip(out.chunks_exact_mut(hidden)) {
-                    let out = out.get_mut(place..).unwrap_or_default();
-                    out.iter_mut().zip(row).for_each(|(out, value)| *out = value * inverse);
-                }
+        let groups = inverse.as_chunks::<ROWS>().0.iter().zip(out.chunks_mut(ROWS * self.hidden));
+        for (group, (inverse, out)) in groups.enumerate() {
+            multiply(group, &mut tile);
+            for ((row, inverse), out) in tile.iter().zip(inverse).zip(out.chunks_exact_mut(self.hidden)) {
+                let out = out.get_mut(panel * COLUMNS..).unwrap_or_default();
+                out.iter_mut().zip(row).for_each(|(out, value)| *out = value * inverse);
             }
         }
     }
@@ -105,22 +109,24 @@ impl Scratch {
 mod tests {
     use super::*;
 
+    fn number(panel: usize, token: usize, column: usize) -> f32 {
+        ((panel * 7919 + token * 131 + column * 17) as f32 * 0.37).sin()
+    }
+
     /// Attention as its definition says.
-    fn slow(shape: Attention, tokens: &[f32]) -> Vec<f32> {
-        let (hidden, head) = (shape.hidden, shape.hidden / shape.heads);
-        let rows: Vec<&[f32]> = tokens.chunks(3 * hidden).collect();
+    fn slow(heads: usize, each: usize, length: usize) -> Vec<f32> {
+        let head = each / heads * COLUMNS;
+        let at =
+            |kind: usize, token: usize, index: usize| number(kind * each + index / COLUMNS, token, index % COLUMNS);
         let mut out = Vec::new();
-        for query in &rows {
-            for column in (0..hidden).step_by(head) {
-                let query = &query[column..column + head];
+        for query in 0..length {
+            for begin in (0..each * COLUMNS).step_by(head) {
                 let score =
-                    |key: &&[f32]| query.iter().zip(&key[hidden + column..]).map(|(a, b)| a * b).sum::<f32>().exp();
-                let scores: Vec<f32> = rows.iter().map(score).collect();
+                    |key| (begin..begin + head).map(|index| at(0, query, index) * at(1, key, index)).sum::<f32>();
+                let scores: Vec<f32> = (0..length).map(|key| score(key).exp()).collect();
                 let total: f32 = scores.iter().sum();
-                out.extend((0..head).map(|number| {
-                    let values = rows.iter().map(|row| row[2 * hidden + column + number]);
-                    values.zip(&scores).map(|(value, score)| value * score / total).sum::<f32>()
-                }));
+                let value = |index| (0..length).map(|key| scores[key] * at(2, key, index)).sum::<f32>() / total;
+                out.extend((begin..begin + head).map(value));
             }
         }
         out
@@ -128,17 +134,25 @@ mod tests {
 
     #[test]
     fn it_is_softmax_of_products_on_every_processor_and_at_every_length() {
-        for (shape, length) in [(64, 2), (128, 2)]
-            .into_iter()
-            .flat_map(|(hidden, heads)| [1, 7, 8, 31, 33, 70].map(|length| (Attention { hidden, heads }, length)))
-        {
-            let tokens: Vec<f32> = (0..length * 3 * shape.hidden).map(|index| (index as f32 * 0.37).sin()).collect();
-            let exact = slow(shape, &tokens);
-            for processor in Processor::all() {
-                let mut out = vec![9.0; length * shape.hidden];
-                attend(processor, shape, &tokens, &mut out, &mut Scratch::default());
-                for (ours, exact) in out.iter().zip(&exact) {
-                    assert!((ours - exact).abs() < 1e-5, "{processor:?} {length} {ours} {exact}");
+        let before = 3; // tokens of another sequence
+        for (heads, each) in [(2, 2), (1, 2)] {
+            for length in [1, 7, 8, 31, 33, 70] {
+                let rows = before + length + 7;
+                let row = |index: usize| {
+                    let token = (index % rows).wrapping_sub(before);
+                    std::array::from_fn(|column| number(index / rows, token.min(9999), column))
+                };
+                let panels: Vec<[f32; COLUMNS]> = (0..3 * each * rows).map(row).collect();
+                let exact = slow(heads, each, length);
+                for processor in Processor::all() {
+                    // bfloat16 keeps eight bits of queries, keys, weights and values.
+                    let tolerance = if processor.has_pairs() { 0.02 } else { 1e-5 };
+                    let mut out = vec![9.0; length * each * COLUMNS];
+                    let attention = Attention { panels: &panels, rows, heads };
+                    attention.attend(processor, before, &mut out, &mut Scratch::default());
+                    for (ours, exact) in out.iter().zip(&exact) {
+                        assert!((ours - exact).abs() < tolerance, "{processor:?} {length} {ours} {exact}");
+                    }
                 }
             }
         }

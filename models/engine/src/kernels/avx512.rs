@@ -4,6 +4,8 @@
 //! instructions a tile runs at 90 to 100 % of what the processor can do.
 #![expect(unsafe_code, reason = "vector loads and stores go through pointers; each stays inside one whole array")]
 
+mod rounding;
+
 use std::{
     arch::x86_64::{
         __m512, __m512bh, __m512i, _mm512_cvtepi32_ps, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
@@ -14,9 +16,11 @@ use std::{
 };
 
 use super::{
-    COLUMNS, ROWS, Tile,
+    COLUMNS, PAIRS, ROWS, Square, Tile,
     processor::{Nibbles, Quads, WORDS},
 };
+
+pub(super) use rounding::round;
 
 /// Rows that are computed at once with bytes: each needs integer and float sums, and there are 32 registers.
 const HALF: usize = ROWS / 2;
@@ -29,6 +33,24 @@ pub(super) fn multiply(a: &[[f32; ROWS]], b: &[[f32; COLUMNS]], tile: &mut Tile)
         let [b0, b1] = load_floats(b);
         for ([sum0, sum1], a) in sums.iter_mut().zip(a) {
             let a = _mm512_set1_ps(*a);
+            *sum0 = _mm512_fmadd_ps(a, b0, *sum0);
+            *sum1 = _mm512_fmadd_ps(a, b1, *sum1);
+        }
+    }
+    store(tile, sums);
+}
+
+/// `tile += a * b`, where `a` is eight rows as they lie in memory.
+#[target_feature(enable = "avx512f")]
+pub(super) fn multiply_rows(a: &Tile, b: &Square, tile: &mut Tile) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for (sums, row) in sums.iter_mut().zip(&*tile) {
+        *sums = load_floats(row);
+    }
+    for (column, b) in b.iter().enumerate() {
+        let [b0, b1] = load_floats(b);
+        for ([sum0, sum1], a) in sums.iter_mut().zip(a) {
+            let a = _mm512_set1_ps(a.get(column).copied().unwrap_or(0.0));
             *sum0 = _mm512_fmadd_ps(a, b0, *sum0);
             *sum1 = _mm512_fmadd_ps(a, b1, *sum1);
         }
@@ -100,6 +122,25 @@ fn multiply_block<const FROM: usize>(
         }
     }
     sums
+}
+
+/// `tile += a * b`, each word a pair of bfloat16, where `a` is eight rows as they lie in memory.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn multiply_pair_rows(a: &[[u32; PAIRS]; ROWS], b: &[[u32; COLUMNS]; PAIRS], tile: &mut Tile) {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for (sums, row) in sums.iter_mut().zip(&*tile) {
+        *sums = load_floats(row);
+    }
+    for (column, b) in b.iter().enumerate() {
+        let [b0, b1] = load_words(b);
+        let (b0, b1) = (as_pairs(b0), as_pairs(b1));
+        for ([sum0, sum1], a) in sums.iter_mut().zip(a) {
+            let a = as_pairs(_mm512_set1_epi32(a.get(column).copied().unwrap_or(0) as i32));
+            *sum0 = _mm512_dpbf16_ps(*sum0, a, b0);
+            *sum1 = _mm512_dpbf16_ps(*sum1, a, b1);
+        }
+    }
+    store(tile, sums);
 }
 
 #[inline]

@@ -4,7 +4,7 @@ use half::f16;
 
 use super::{
     BLOCK, COLUMNS, Processor, ROWS,
-    passes::{Finish, Interleave, Pair, Round, pair},
+    passes::{Finish, FinishPanel, Interleave, Pair, Round, pair},
     processor::{Nibbles, Quads, WORDS},
 };
 
@@ -110,14 +110,31 @@ impl Linear {
         }
     }
 
+    /// Numbers in a row of the result.
+    #[cfg(test)]
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// Multiplies the prepared rows; `out` has one row of `outputs` for each.
     pub(crate) fn apply(&self, processor: Processor, input: &Prepared, activation: Activation, out: &mut [f32]) {
         let mut tile = [[0.0; COLUMNS]; ROWS];
         for (panel, bias) in self.bias.iter().enumerate() {
             for (group, out) in out.chunks_mut(ROWS * self.outputs).enumerate() {
                 self.multiply(processor, input, panel, group, &mut tile);
-                let (tile, stride, column) = (&mut tile, self.outputs, panel * COLUMNS);
+                let (tile, stride, column) = (&tile, self.outputs, panel * COLUMNS);
                 processor.run(Finish { tile, bias, activation, out, stride, column });
+            }
+        }
+    }
+
+    /// Multiplies the prepared rows; `out` has `rows` entries for the first 32 columns, then as many for the next.
+    pub(crate) fn apply_panels(&self, processor: Processor, input: &Prepared, rows: usize, out: &mut [[f32; COLUMNS]]) {
+        let mut tile = [[0.0; COLUMNS]; ROWS];
+        for (panel, (bias, out)) in self.bias.iter().zip(out.chunks_mut(rows)).enumerate() {
+            for (group, out) in out.chunks_mut(ROWS).enumerate().take(input.groups) {
+                self.multiply(processor, input, panel, group, &mut tile);
+                processor.run(FinishPanel { tile: &tile, bias, out });
             }
         }
     }
@@ -222,6 +239,7 @@ fn pack_nibbles(inputs: usize, outputs: usize, parts: &[Part<'_>]) -> Packed {
 /// Activations in the form that a layer reads: groups of eight rows, side by side. Kept and used again.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
+    groups: usize,
     floats: Vec<[f32; ROWS]>,
     words: Vec<[u32; ROWS]>,
     scales: Vec<[f32; ROWS]>,
@@ -233,6 +251,7 @@ impl Prepared {
     pub(crate) fn fill(&mut self, processor: Processor, form: Form, rows: &[f32], width: usize) {
         let groups = rows.len() / width;
         let groups = groups.div_ceil(ROWS);
+        self.groups = groups;
         let groups_of_rows = rows.chunks(ROWS * width);
         match form {
             Form::Floats => {
@@ -259,7 +278,7 @@ impl Prepared {
         let words = self.words.chunks_exact_mut(width / 4);
         let steps = self.scales.chunks_exact_mut(blocks).zip(self.offsets.chunks_exact_mut(blocks));
         for (rows, (words, (scales, offsets))) in rows.chunks(ROWS * width).zip(words.zip(steps)) {
-            processor.run(Round { rows, width, words, scales, offsets });
+            processor.round(Round { rows, width, words, scales, offsets });
         }
     }
 }
@@ -289,7 +308,7 @@ mod tests {
         let (inputs, parts) =
             (64, [Part { matrix, bias: &bias, factor: 0.5 }, Part { matrix, bias: &bias, factor: 1.0 }]);
         let linear = Linear::pack(processor, inputs, &parts);
-        assert_eq!(linear.outputs, 80);
+        assert_eq!(linear.outputs(), 80);
         let mut prepared = Prepared::default();
         prepared.fill(processor, linear.form(), rows, inputs);
         let mut out = vec![0.0; rows.len() / inputs * 80];

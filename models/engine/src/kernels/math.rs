@@ -29,21 +29,36 @@ pub(super) fn exponential<const FUSED: bool>(x: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// GELU with the error function (BERT's `gelu`), absolute error below 2e-7 times |x|.
-///
-/// The error function is formula 7.1.26 of Abramowitz and Stegun, *Handbook of Mathematical Functions*.
+/// Where the error function below is one: erf(4.6/√2) = 1 - 4.2e-6.
+const GELU_END: f32 = 4.6;
+
+/// erf(x/√2)/x as a polynomial of 2x²/4.6² - 1, highest power first: fitted by us (least squares, reweighted until the
+/// largest error of GELU itself was smallest) under the condition that it gives 1/4.6 at 4.6.
+const GELU: [f32; 10] = [
+    -0.003_684_533_8,
+    0.011_241_33,
+    -0.015_696_593,
+    0.021_894_552,
+    -0.038_039_2,
+    0.059_057_515,
+    -0.081_230_69,
+    0.108_273_566,
+    -0.151_511_52,
+    0.307_086_9,
+];
+
+/// GELU with the error function (BERT's `gelu`), absolute error below 1.2e-5: a thousandth of what rounding the
+/// result to bfloat16 costs. Without division or exponential, which would double its time.
 #[inline(always)]
 pub(super) fn gelu<const FUSED: bool>(x: f32) -> f32 {
-    let z = (x * std::f32::consts::FRAC_1_SQRT_2).abs();
-    let t = 1.0 / multiply_add::<FUSED>(z, 0.327_591_1, 1.0);
-    let mut p = 1.061_405_4;
-    for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
-        p = multiply_add::<FUSED>(p, t, coefficient);
+    let z = x.clamp(-GELU_END, GELU_END);
+    let u = multiply_add::<FUSED>(z * z, 2.0 / (GELU_END * GELU_END), -1.0);
+    let mut p = 0.0;
+    for coefficient in GELU {
+        p = multiply_add::<FUSED>(p, u, coefficient);
     }
-    let rest = p * t * exponential::<FUSED>(-z * z);
     let half = 0.5 * x;
-    // x/2 (1 + erf) with erf = ±(1 - rest): |x|/2 (1 - rest) + x/2 holds for both signs.
-    multiply_add::<FUSED>(half.abs(), 1.0 - rest, half)
+    multiply_add::<FUSED>(half, z * p, half)
 }
 
 #[cfg(test)]
@@ -77,8 +92,9 @@ mod tests {
         ];
         for (x, exact) in known {
             for ours in [gelu::<false>(x), gelu::<true>(x)] {
-                assert!((ours - exact).abs() < 2e-7 * (1.0_f32 + x.abs()), "{x}: {ours} {exact}");
+                assert!((ours - exact).abs() < 1.2e-5, "{x}: {ours} {exact}");
             }
         }
+        assert!(gelu::<true>(-1e6).abs() < 1.0 && (gelu::<true>(1e6) - 1e6).abs() < 1.0);
     }
 }

@@ -1,7 +1,7 @@
 //! The loops between products, written once and compiled per instruction set.
 
 use super::{
-    BLOCK, COLUMNS, ROWS, Tile,
+    BLOCK, COLUMNS, PAIRS, ROWS, Tile,
     linear::Activation,
     math::{ROUND, exponential, gelu, multiply_add},
     processor::{Kernel, WORDS},
@@ -57,9 +57,9 @@ fn sum<const FUSED: bool>(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest.iter().map(|value| f(*value)).sum::<f32>()
 }
 
-/// Adds the bias to a tile, applies the activation function and writes its rows to their places.
+/// Adds the bias to a tile, applies the activation function and writes its rows to their places in a matrix.
 pub(super) struct Finish<'a> {
-    pub(super) tile: &'a mut Tile,
+    pub(super) tile: &'a Tile,
     pub(super) bias: &'a [f32; COLUMNS],
     pub(super) activation: Activation,
     /// Rows of the result from the tile's first row on, `stride` apart.
@@ -74,16 +74,102 @@ impl Kernel for Finish<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        for (row, out) in self.tile.iter_mut().zip(self.out.chunks_mut(self.stride)) {
-            row.iter_mut().zip(self.bias).for_each(|(value, bias)| *value += bias);
+        for (row, out) in self.tile.iter().zip(self.out.chunks_mut(self.stride)) {
+            let mut values = *row;
+            values.iter_mut().zip(self.bias).for_each(|(value, bias)| *value += bias);
             if self.activation == Activation::Gelu {
-                row.iter_mut().for_each(|value| *value = gelu::<FUSED>(*value));
+                values.iter_mut().for_each(|value| *value = gelu::<FUSED>(*value));
             }
             let out = out.get_mut(self.column..).unwrap_or_default();
             if let Some((out, _)) = out.split_first_chunk_mut::<COLUMNS>() {
-                *out = *row;
+                *out = values;
             } else {
-                out.iter_mut().zip(row).for_each(|(out, value)| *out = *value);
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+            }
+        }
+    }
+}
+
+/// Adds the bias to a tile and writes its rows one after the other.
+pub(super) struct FinishPanel<'a> {
+    pub(super) tile: &'a Tile,
+    pub(super) bias: &'a [f32; COLUMNS],
+    pub(super) out: &'a mut [[f32; COLUMNS]],
+}
+
+impl Kernel for FinishPanel<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (row, out) in self.tile.iter().zip(self.out) {
+            *out = *row;
+            out.iter_mut().zip(self.bias).for_each(|(value, bias)| *value += bias);
+        }
+    }
+}
+
+/// Exchanges rows and columns of up to `N` rows.
+pub(super) struct Transpose<'a, T, const N: usize> {
+    pub(super) rows: &'a [[T; N]],
+    pub(super) out: &'a mut [[T; COLUMNS]; N],
+}
+
+impl<T: Copy, const N: usize> Kernel for Transpose<'_, T, N> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (index, row) in self.rows.iter().enumerate().take(COLUMNS) {
+            for (out, value) in self.out.iter_mut().zip(row) {
+                if let Some(out) = out.get_mut(index) {
+                    *out = *value;
+                }
+            }
+        }
+    }
+}
+
+/// Makes pairs of bfloat16 of the numbers of each row.
+pub(super) struct PairColumns<'a> {
+    pub(super) rows: &'a [[f32; COLUMNS]],
+    pub(super) out: &'a mut [[u32; PAIRS]],
+}
+
+impl Kernel for PairColumns<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (row, out) in self.rows.iter().zip(self.out) {
+            for ([first, second], out) in row.as_chunks::<2>().0.iter().zip(out) {
+                *out = pair(*first, *second);
+            }
+        }
+    }
+}
+
+/// Makes pairs of bfloat16 of each two rows; a last single row is paired with zeros.
+pub(super) struct PairRows<'a> {
+    pub(super) rows: &'a [[f32; COLUMNS]],
+    pub(super) out: &'a mut [[u32; COLUMNS]],
+}
+
+impl Kernel for PairRows<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let (pairs, last) = self.rows.as_chunks::<2>();
+        let (out, out_last) = self.out.split_at_mut_checked(pairs.len()).unwrap_or_default();
+        for ([first, second], out) in pairs.iter().zip(out) {
+            for ((first, second), out) in first.iter().zip(second).zip(out) {
+                *out = pair(*first, *second);
+            }
+        }
+        for (first, out) in last.iter().zip(out_last) {
+            for (first, out) in first.iter().zip(out) {
+                *out = pair(*first, 0.0);
             }
         }
     }
@@ -149,7 +235,7 @@ impl Kernel for Pair<'_> {
 }
 
 /// Rounds up to eight rows to bytes, each block of 32 columns with its own step, and lays them side by side.
-pub(super) struct Round<'a> {
+pub(crate) struct Round<'a> {
     pub(super) rows: &'a [f32],
     pub(super) width: usize,
     pub(super) words: &'a mut [[u32; ROWS]],
@@ -180,11 +266,9 @@ impl Kernel for Round<'_> {
 /// The block in steps of a 127th of its largest value, four bytes a word; the step; the sum of the bytes.
 #[inline(always)]
 fn round_block(block: &[f32; BLOCK]) -> ([u32; WORDS], f32, i32) {
-    let mut largest = [0.0_f32; LANES];
-    for half in block.as_chunks::<LANES>().0 {
-        largest.iter_mut().zip(half).for_each(|(largest, value)| *largest = largest.max(value.abs()));
-    }
-    let largest = largest.iter().fold(0.0_f32, |largest, value| largest.max(*value));
+    // Floats without their sign are ordered as integers are, and integers have a maximum without special cases.
+    let largest = block.iter().map(|value| value.to_bits() & 0x7FFF_FFFF).max().unwrap_or(0);
+    let largest = f32::from_bits(largest);
     let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
     let mut steps = [0_i32; BLOCK];
     for (step, value) in steps.iter_mut().zip(block) {
@@ -199,37 +283,52 @@ fn round_block(block: &[f32; BLOCK]) -> ([u32; WORDS], f32, i32) {
     (words, largest / 127.0, sum)
 }
 
-/// Softmax over the first `keys` rows of scores, one distribution per column, left undivided: `weights` receives
-/// e^(score - largest), eight columns a group, and the result holds one over their sums.
-pub(super) struct Softmax<'a> {
-    pub(super) scores: &'a [[f32; COLUMNS]],
-    /// `COLUMNS / ROWS` groups, one after the other, each as long as `scores`.
-    pub(super) weights: &'a mut [[f32; ROWS]],
+/// e^(score - largest) for each column of scores, in place; the result holds one over their sums. Softmax is the
+/// product of the two.
+pub(super) struct Exponentials<'a> {
+    pub(super) scores: &'a mut [[f32; COLUMNS]],
 }
 
-impl Kernel for Softmax<'_> {
+impl Kernel for Exponentials<'_> {
     type Out = [f32; COLUMNS];
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) -> [f32; COLUMNS] {
         let mut largest = [f32::MIN; COLUMNS];
-        for row in self.scores {
-            largest.iter_mut().zip(row).for_each(|(largest, score)| *largest = largest.max(*score));
+        for row in self.scores.iter() {
+            // No score is NaN: a comparison does, and is a single instruction.
+            let columns = largest.iter_mut().zip(row);
+            columns.for_each(|(largest, score)| *largest = if *score > *largest { *score } else { *largest });
         }
         let mut sums = [0.0_f32; COLUMNS];
-        let keys = self.scores.len();
-        for (key, row) in self.scores.iter().enumerate() {
-            let mut weights = [0.0_f32; COLUMNS];
-            let columns = weights.iter_mut().zip(&mut sums).zip(row.iter().zip(&largest));
-            for ((weight, sum), (score, largest)) in columns {
-                *weight = exponential::<FUSED>(score - largest);
-                *sum += *weight;
-            }
-            for (group, weights) in weights.as_chunks::<ROWS>().0.iter().enumerate() {
-                self.weights.get_mut(group * keys + key).into_iter().for_each(|out| *out = *weights);
+        for row in self.scores.iter_mut() {
+            for ((score, sum), largest) in row.iter_mut().zip(&mut sums).zip(&largest) {
+                *score = exponential::<FUSED>(*score - largest);
+                *sum += *score;
             }
         }
         sums.map(|sum| 1.0 / sum)
+    }
+}
+
+/// Lays the rows of each eight columns one after the other: `COLUMNS / ROWS` groups, each as long as `rows`.
+pub(super) struct Regroup<'a, T> {
+    pub(super) rows: &'a [[T; COLUMNS]],
+    pub(super) out: &'a mut [[T; ROWS]],
+}
+
+impl<T: Copy> Kernel for Regroup<'_, T> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (group, out) in self.out.chunks_exact_mut(self.rows.len()).enumerate() {
+            for (row, out) in self.rows.iter().zip(out) {
+                if let Some(part) = row.as_chunks::<ROWS>().0.get(group) {
+                    *out = *part;
+                }
+            }
+        }
     }
 }
 
@@ -263,8 +362,9 @@ mod tests {
         for processor in Processor::all() {
             let (mut words, mut scales) = (vec![[0; ROWS]; WORDS * 3], vec![[0.0; ROWS]; 3]);
             let mut offsets = vec![[0; ROWS]; 3];
-            let rows = [row.as_slice(), &[0.0; BLOCK * 3]].concat();
-            processor.run(Round {
+            // Eight rows, what the fast form takes; the second is all zero.
+            let rows = [row.as_slice(), &[0.0; BLOCK * 3], &wave(BLOCK * 18)].concat();
+            processor.round(Round {
                 rows: &rows,
                 width: row.len(),
                 words: &mut words,
@@ -281,21 +381,63 @@ mod tests {
         }
     }
 
+    /// A row is rounded with whatever neighbours its batch gives it, by the fast form or the plain one.
     #[test]
-    fn softmax_weights_sum_to_one() {
+    fn a_row_is_rounded_alike_on_every_processor_and_with_any_neighbours() {
+        let (width, count) = (BLOCK * 4, 24);
+        let numbers: Vec<f32> = wave(width * count).iter().map(|value| value * value * value * 3.7).collect();
+        let rounded = |processor: Processor, rows: &[f32]| {
+            let (mut words, mut scales) = (vec![[0; ROWS]; WORDS * 4], vec![[0.0; ROWS]; 4]);
+            let mut offsets = vec![[0; ROWS]; 4];
+            let (words_to, scales_to, offsets_to) = (&mut words, &mut scales, &mut offsets);
+            processor.round(Round { rows, width, words: words_to, scales: scales_to, offsets: offsets_to });
+            (words, scales, offsets)
+        };
+        for rows in numbers.chunks(width * ROWS) {
+            let (words, scales, offsets) = rounded(Processor::portable(), rows);
+            for processor in Processor::all() {
+                assert_eq!(rounded(processor, rows), (words.clone(), scales.clone(), offsets.clone()));
+                let alone = rounded(processor, &rows[..width]);
+                assert!(alone.0.iter().zip(&words).all(|(alone, all)| alone[0] == all[0]));
+                assert!(alone.1.iter().zip(&scales).all(|(alone, all)| alone[0] == all[0]));
+                assert!(alone.2.iter().zip(&offsets).all(|(alone, all)| alone[0] == all[0]));
+            }
+        }
+    }
+
+    #[test]
+    fn exponentials_times_the_inverse_sum_to_one() {
         let scores = wave(COLUMNS * 5);
         let scores = scores.as_chunks::<COLUMNS>().0;
         for processor in Processor::all() {
-            let mut weights = vec![[0.0; ROWS]; 5 * COLUMNS / ROWS];
-            let inverse = processor.run(Softmax { scores, weights: &mut weights });
+            let mut weights = scores.to_vec();
+            let inverse = processor.run(Exponentials { scores: &mut weights });
             for (column, inverse) in inverse.iter().enumerate() {
-                let group = &weights[column / ROWS * 5..][..5];
-                let total: f32 = group.iter().map(|row| row[column % ROWS]).sum();
+                let total: f32 = weights.iter().map(|row| row[column]).sum();
                 assert!((total * inverse - 1.0).abs() < 1e-6);
-                let ratio = group[1][column % ROWS] / group[0][column % ROWS];
+                let ratio = weights[1][column] / weights[0][column];
                 assert!((ratio - (scores[1][column] - scores[0][column]).exp()).abs() < 1e-4 * (1.0 + ratio));
             }
         }
+    }
+
+    #[test]
+    fn rows_and_columns_are_laid_out_as_said() {
+        let rows: Vec<[u32; COLUMNS]> =
+            (0..3).map(|row| std::array::from_fn(|column| row * 100 + column as u32)).collect();
+        let mut square = [[9; COLUMNS]; COLUMNS];
+        let mut groups = vec![[0; ROWS]; 3 * COLUMNS / ROWS];
+        let processor = Processor::detect();
+        processor.run(Transpose { rows: &rows, out: &mut square });
+        assert_eq!((square[31][2], square[0][1], square[5][3]), (231, 100, 9));
+        processor.run(Regroup { rows: &rows, out: &mut groups });
+        assert_eq!((groups[0][7], groups[1][0], groups[3][0], groups[11][7]), (7, 100, 8, 231));
+        let floats = [[1.0; COLUMNS], [2.0; COLUMNS], [3.0; COLUMNS]];
+        let (mut by_row, mut by_column) = ([[0; COLUMNS]; 2], [[0; PAIRS]; 3]);
+        processor.run(PairRows { rows: &floats, out: &mut by_row });
+        processor.run(PairColumns { rows: &floats, out: &mut by_column });
+        assert_eq!((by_row[0][31], by_row[1][0]), (pair(1.0, 2.0), pair(3.0, 0.0)));
+        assert_eq!(by_column[2][15], pair(3.0, 3.0));
     }
 
     #[test]

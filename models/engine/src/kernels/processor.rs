@@ -1,6 +1,6 @@
 //! Which instructions this processor has, and the one door through which code compiled for them is entered.
 
-use super::{BLOCK, COLUMNS, ROWS, Tile, tiles};
+use super::{BLOCK, COLUMNS, PAIRS, ROWS, Square, Tile, passes::Round, tiles};
 
 /// A loop written once and compiled for each instruction set.
 pub(crate) trait Kernel {
@@ -29,7 +29,7 @@ enum Width {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Processor {
     width: Width,
-    /// Products of byte quads (AVX-512 VNNI).
+    /// Products of byte quads (AVX-512 DQ and VNNI).
     bytes: bool,
     /// Products of bfloat16 pairs (AVX-512 BF16).
     pairs: bool,
@@ -60,7 +60,7 @@ pub(crate) const WORDS: usize = BLOCK / 4;
 
 impl Processor {
     /// No more than the compiler's target guarantees: what everything else is tested against.
-    #[cfg(test)]
+    #[cfg(any(test, not(target_arch = "x86_64")))]
     pub(crate) fn portable() -> Self {
         Self { width: Width::Portable, bytes: false, pairs: false }
     }
@@ -95,10 +95,28 @@ impl Processor {
         tiles::multiply::<false, 4, 8>(a, b, tile);
     }
 
+    /// `tile += a * b`, where `a` is eight rows as they lie in memory.
+    #[inline]
+    pub(crate) fn multiply_rows(self, a: &Tile, b: &Square, tile: &mut Tile) {
+        tiles::multiply_rows::<false>(a, b, tile);
+    }
+
     /// `tile = a * b`, each word a pair of bfloat16.
     #[inline]
     pub(crate) fn multiply_pairs(self, a: &[[u32; ROWS]], b: &[[u32; COLUMNS]], tile: &mut Tile) {
         tiles::multiply_pairs(a, b, tile);
+    }
+
+    /// `tile += a * b`, each word a pair of bfloat16, where `a` is eight rows as they lie in memory.
+    #[inline]
+    pub(crate) fn multiply_pair_rows(self, a: &[[u32; PAIRS]; ROWS], b: &[[u32; COLUMNS]; PAIRS], tile: &mut Tile) {
+        tiles::multiply_pair_rows(a, b, tile);
+    }
+
+    /// Rounds up to eight rows to bytes.
+    #[inline]
+    pub(crate) fn round(self, rounding: Round<'_>) {
+        self.run(rounding);
     }
 
     /// `tile = a * b`, rounded activations and 4-bit weights.
@@ -123,7 +141,7 @@ impl Processor {
             (_, true) => Width::Avx2,
             _ => Width::Portable,
         };
-        let bytes = avx512 && is_x86_feature_detected!("avx512vnni");
+        let bytes = avx512 && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vnni");
         let pairs = avx512 && is_x86_feature_detected!("avx512bf16");
         Self { width, bytes, pairs }
     }
@@ -167,6 +185,18 @@ impl Processor {
         }
     }
 
+    /// `tile += a * b`, where `a` is eight rows as they lie in memory.
+    #[inline]
+    pub(crate) fn multiply_rows(self, a: &Tile, b: &Square, tile: &mut Tile) {
+        match self.width {
+            Width::Portable => tiles::multiply_rows::<false>(a, b, tile),
+            // SAFETY: as in `run`.
+            Width::Avx2 => unsafe { multiply_rows_avx2(a, b, tile) },
+            // SAFETY: as in `run`.
+            Width::Avx512 => unsafe { super::avx512::multiply_rows(a, b, tile) },
+        }
+    }
+
     /// `tile = a * b`, each word a pair of bfloat16.
     #[inline]
     pub(crate) fn multiply_pairs(self, a: &[[u32; ROWS]], b: &[[u32; COLUMNS]], tile: &mut Tile) {
@@ -175,6 +205,29 @@ impl Processor {
             unsafe { super::avx512::multiply_pairs(a, b, tile) }
         } else {
             tiles::multiply_pairs(a, b, tile);
+        }
+    }
+
+    /// `tile += a * b`, each word a pair of bfloat16, where `a` is eight rows as they lie in memory.
+    #[inline]
+    pub(crate) fn multiply_pair_rows(self, a: &[[u32; PAIRS]; ROWS], b: &[[u32; COLUMNS]; PAIRS], tile: &mut Tile) {
+        if self.pairs {
+            // SAFETY: as in `multiply_pairs`.
+            unsafe { super::avx512::multiply_pair_rows(a, b, tile) }
+        } else {
+            tiles::multiply_pair_rows(a, b, tile);
+        }
+    }
+
+    /// Rounds up to eight rows to bytes.
+    #[inline]
+    pub(crate) fn round(self, rounding: Round<'_>) {
+        if self.bytes && rounding.rows.len() == ROWS * rounding.width {
+            let Round { rows, width, words, scales, offsets } = rounding;
+            // SAFETY: `detect` has seen AVX-512 DQ and VNNI beside what `run` needs.
+            unsafe { super::avx512::round(rows, width, words, scales, offsets) }
+        } else {
+            self.run(rounding);
         }
     }
 
@@ -206,4 +259,10 @@ fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
 #[target_feature(enable = "avx2,fma")]
 fn multiply_avx2(a: &[[f32; ROWS]], b: &[[f32; COLUMNS]], tile: &mut Tile) {
     tiles::multiply::<true, 4, 16>(a, b, tile);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn multiply_rows_avx2(a: &Tile, b: &Square, tile: &mut Tile) {
+    tiles::multiply_rows::<true>(a, b, tile);
 }

@@ -1,7 +1,7 @@
 //! Tiles in plain Rust: what runs where nothing better was written, and what everything better is tested against.
 
 use super::{
-    COLUMNS, ROWS, Tile,
+    COLUMNS, PAIRS, ROWS, Square, Tile,
     math::multiply_add,
     processor::{Nibbles, Quads, WORDS},
 };
@@ -43,6 +43,16 @@ fn part<const FUSED: bool, const R: usize, const C: usize>(
     }
 }
 
+/// `tile += a * b`, where `a` is eight rows as they lie in memory.
+#[inline(always)]
+pub(super) fn multiply_rows<const FUSED: bool>(a: &Tile, b: &Square, tile: &mut Tile) {
+    for (row, sums) in a.iter().zip(tile) {
+        for (a, b) in row.iter().zip(b) {
+            sums.iter_mut().zip(b).for_each(|(sum, b)| *sum = multiply_add::<FUSED>(*a, *b, *sum));
+        }
+    }
+}
+
 /// The two bfloat16 of a word, the lower half first.
 fn unpair(word: u32) -> [f32; 2] {
     [f32::from_bits(word << 16), f32::from_bits(word & 0xFFFF_0000)]
@@ -53,6 +63,18 @@ pub(super) fn multiply_pairs(a: &[[u32; ROWS]], b: &[[u32; COLUMNS]], tile: &mut
     *tile = [[0.0; COLUMNS]; ROWS];
     for (a, b) in a.iter().zip(b) {
         for (sums, a) in tile.iter_mut().zip(a) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                let ([a0, a1], [b0, b1]) = (unpair(*a), unpair(*b));
+                *sum += a0 * b0 + a1 * b1;
+            }
+        }
+    }
+}
+
+/// `tile += a * b`, each word a pair of bfloat16, where `a` is eight rows as they lie in memory.
+pub(super) fn multiply_pair_rows(a: &[[u32; PAIRS]; ROWS], b: &[[u32; COLUMNS]; PAIRS], tile: &mut Tile) {
+    for (row, sums) in a.iter().zip(tile) {
+        for (a, b) in row.iter().zip(b) {
             for (sum, b) in sums.iter_mut().zip(b) {
                 let ([a0, a1], [b0, b1]) = (unpair(*a), unpair(*b));
                 *sum += a0 * b0 + a1 * b1;
@@ -130,6 +152,23 @@ mod tests {
     }
 
     #[test]
+    fn rows_as_they_lie_give_the_same_tile_on_every_processor() {
+        let floats = |count| noise(count).into_iter().map(|bits| bits as f32 / u32::MAX as f32 - 0.5).collect();
+        let a: Tile = rows::<f32, COLUMNS>(floats(ROWS * COLUMNS)).try_into().unwrap();
+        let b: Square = rows::<f32, COLUMNS>(floats(COLUMNS * COLUMNS)).try_into().unwrap();
+        for processor in Processor::all() {
+            let mut tile = [[1.0; COLUMNS]; ROWS];
+            processor.multiply_rows(&a, &b, &mut tile);
+            for (row, sums) in a.iter().zip(&tile) {
+                for (column, sum) in sums.iter().enumerate() {
+                    let exact = 1.0 + row.iter().zip(&b).map(|(a, b)| a * b[column]).sum::<f32>();
+                    assert!((sum - exact).abs() < 1e-5, "{processor:?} {sum} {exact}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn tiles_of_pairs_agree_on_every_processor() {
         // Exponents near one, both signs.
         let pairs = |count| noise(count).into_iter().map(|bits| (bits & 0x80FF_80FF) | 0x3F00_3F00).collect();
@@ -139,6 +178,20 @@ mod tests {
         for processor in Processor::all() {
             let mut tile = [[9.0; COLUMNS]; ROWS];
             processor.multiply_pairs(&a, &b, &mut tile);
+            near(&tile, &exact, 1e-4);
+        }
+    }
+
+    #[test]
+    fn rows_of_pairs_give_the_same_tile_on_every_processor() {
+        let pairs = |count| noise(count).into_iter().map(|bits| (bits & 0x80FF_80FF) | 0x3F00_3F00).collect();
+        let a: [[u32; PAIRS]; ROWS] = rows::<u32, PAIRS>(pairs(ROWS * PAIRS)).try_into().unwrap();
+        let b: [[u32; COLUMNS]; PAIRS] = rows::<u32, COLUMNS>(pairs(PAIRS * COLUMNS)).try_into().unwrap();
+        let mut exact = [[1.0; COLUMNS]; ROWS];
+        multiply_pair_rows(&a, &b, &mut exact);
+        for processor in Processor::all() {
+            let mut tile = [[1.0; COLUMNS]; ROWS];
+            processor.multiply_pair_rows(&a, &b, &mut tile);
             near(&tile, &exact, 1e-4);
         }
     }

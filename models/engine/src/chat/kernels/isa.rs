@@ -41,8 +41,14 @@ impl Processor {
         [Self::Avx512, Self::Avx2].into_iter().find(|set| set.usable()).unwrap_or(Self::Portable)
     }
 
+    /// Every instruction set of this processor, the portable one first: tests compare them.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|set| set.usable()).collect()
+    }
+
     /// Whether this processor has the instruction set.
-    pub(crate) fn usable(self) -> bool {
+    fn usable(self) -> bool {
         let avx2 =
             || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
         let avx512 = || {
@@ -88,6 +94,12 @@ impl Processor {
     /// The best instruction set of this processor.
     pub(crate) fn detect() -> Self {
         Self::Portable
+    }
+
+    /// Every instruction set of this processor: tests compare them.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        vec![Self::Portable]
     }
 
     /// Runs a loop.

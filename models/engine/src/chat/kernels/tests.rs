@@ -9,14 +9,6 @@ use crate::chat::{
     team::Team,
 };
 
-fn processors() -> Vec<Processor> {
-    #[cfg(target_arch = "x86_64")]
-    let all = [Processor::Portable, Processor::Avx2, Processor::Avx512];
-    #[cfg(not(target_arch = "x86_64"))]
-    let all = [Processor::Portable];
-    all.into_iter().filter(|processor| processor.usable()).collect()
-}
-
 /// A tensor of random blocks, extreme steps included.
 fn random(kind: GgmlDType, rows: usize, columns: usize) -> RawTensor {
     let mut random = StdRng::seed_from_u64(3);
@@ -59,7 +51,7 @@ fn every_processor_multiplies_like_the_decoded_matrix() {
         let (matrix, floats) = (Matrix::pack(&raw).unwrap(), raw.floats().unwrap());
         for tokens in [1, 2, 3, 7, 8, 9, 21] {
             let input = activations(tokens, width);
-            for processor in processors() {
+            for processor in Processor::all() {
                 let found = products(processor, &matrix, &input, width);
                 for token in 0..tokens {
                     for row in 0..rows {
@@ -89,7 +81,7 @@ fn processors_agree_and_neighbouring_tokens_change_nothing() {
         let matrix = Matrix::pack(&random(kind, rows, width)).unwrap();
         let input = activations(13, width);
         let truth = products(Processor::Portable, &matrix, &input, width);
-        for processor in processors() {
+        for processor in Processor::all() {
             let together = products(processor, &matrix, &input, width);
             for (one, other) in truth.iter().zip(&together) {
                 assert!(
@@ -149,7 +141,7 @@ fn normalising_and_gating_do_what_they_say() {
     let row: Vec<f32> = (0..48).map(|index| index as f32 - 20.0).collect();
     let weights: Vec<f32> = (0..48).map(|index| 1.0 + index as f32 / 48.0).collect();
     let mean = row.iter().map(|number| number * number).sum::<f32>() / 48.0;
-    for processor in processors() {
+    for processor in Processor::all() {
         let mut out = vec![0.0; 48];
         processor.run(Normalise { row: &row, weights: &weights, epsilon: 1e-5, out: &mut out });
         for ((found, number), weight) in out.iter().zip(&row).zip(&weights) {
