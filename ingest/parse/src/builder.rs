@@ -48,6 +48,11 @@ impl<'l> Builder<'l> {
         self.push(BlockKind::Paragraph, "", text, Lines::Keep)
     }
 
+    /// Entries of a table of contents.
+    pub(crate) fn contents(&mut self, text: &str) -> Result<(), ParseError> {
+        self.push(BlockKind::Contents, "", text, Lines::Keep)
+    }
+
     /// `depth` counts from 0, `marker` is what stands before the item, such as `-` or `2.`.
     pub(crate) fn list_item(&mut self, depth: usize, marker: &str, text: &str) -> Result<(), ParseError> {
         let mut lead = "  ".repeat(depth.min(16));

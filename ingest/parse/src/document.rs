@@ -49,6 +49,8 @@ pub enum BlockKind {
     TableHeader,
     /// One row of a table; cells are separated by ` | `.
     TableRow,
+    /// Entries of a table of contents, each a title and a page. They name every subject and answer no question.
+    Contents,
     /// Preformatted text; line ends and indentation are kept.
     Code,
 }

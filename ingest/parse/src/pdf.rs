@@ -11,6 +11,7 @@ mod blocks;
 mod content;
 mod font;
 mod hyphen;
+mod leaders;
 mod line;
 mod order;
 mod running;

@@ -52,7 +52,10 @@ fn pieces(document: &Document) -> Vec<Atom> {
     let blocks = if document.blocks.is_empty() { whole.as_slice() } else { &document.blocks };
     let mut found = Vec::new();
     let mut header = None;
-    for (number, block) in blocks.iter().enumerate() {
+    // A table of contents would be found for every question, before the place that answers it.
+    let says_nothing = |block: &Block| block.kind == BlockKind::Contents;
+    let all = blocks.iter().all(says_nothing);
+    for (number, block) in blocks.iter().enumerate().filter(|(_, block)| all || !says_nothing(block)) {
         header = match block.kind {
             BlockKind::TableHeader => Some(number),
             BlockKind::TableRow => header,
@@ -71,7 +74,7 @@ fn pieces(document: &Document) -> Vec<Atom> {
 fn split(text: &str, block: &Block) -> Vec<Range<usize>> {
     let Some(part) = text.get(block.range.clone()) else { return Vec::new() };
     let ranges = match block.kind {
-        BlockKind::Paragraph | BlockKind::ListItem => sentences(part, Lines::Wrapped),
+        BlockKind::Paragraph | BlockKind::ListItem | BlockKind::Contents => sentences(part, Lines::Wrapped),
         BlockKind::Code => lines(part),
         BlockKind::Heading { .. } | BlockKind::TableHeader | BlockKind::TableRow => {
             std::iter::once(0..part.len()).collect()

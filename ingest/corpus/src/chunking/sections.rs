@@ -41,6 +41,8 @@ impl Walk<'_> {
         let turned = atom.page != previous.page && atom.page.is_some() && previous.page.is_some();
         match atom.kind {
             _ if turned => self.turn(previous, atom, at),
+            // A block between them was left out, and a passage is one stretch of text.
+            _ if atom.block > previous.block + 1 => self.close(at),
             BlockKind::Heading { level } if atom.block != previous.block && self.ends_at(level) => self.close(at),
             _ => {}
         }

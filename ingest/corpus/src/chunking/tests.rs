@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-use BlockKind::{Heading, ListItem, Paragraph, TableHeader, TableRow};
+use BlockKind::{Contents, Heading, ListItem, Paragraph, TableHeader, TableRow};
 
 /// A document of blocks with their pages (0: none).
 pub(crate) fn document(blocks: &[(BlockKind, u32, &str)]) -> Document {
@@ -53,6 +53,19 @@ fn each_section_is_a_passage_that_shows_its_heading_and_knows_its_path() {
     assert_eq!(chunks[1].heading, ["Guide", "Use"]);
     assert_eq!(chunks[0].embedded, format!("Guide\n\nSetup\n\n{body}"));
     assert_eq!(chunks[1].embedded, format!("Guide\nUse\n\n{body}"));
+}
+
+#[test]
+fn a_table_of_contents_is_no_passage_and_in_none() {
+    let document = document(&[
+        (Paragraph, 0, "one two three four."),
+        (Contents, 0, "Setup … 3 Use … 9"),
+        (Paragraph, 0, "five six seven eight."),
+    ]);
+    let chunks = cut(&document, 64, 0);
+    assert_eq!(passages(&document, &chunks), ["one two three four.", "five six seven eight."]);
+    let only = super::tests::document(&[(Contents, 0, "Setup … 3 Use … 9")]);
+    assert_eq!(passages(&only, &cut(&only, 64, 0)), ["Setup … 3 Use … 9"]);
 }
 
 #[test]

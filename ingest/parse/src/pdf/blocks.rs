@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::hyphen::Hyphens;
+use super::leaders::{self, Closed};
 use super::order::Line;
 use super::running::PageLines;
 use super::style::{Styles, same_size};
@@ -132,7 +133,9 @@ impl<'p> Writer<'_, '_, 'p> {
         if let Some(level) = heading {
             return self.builder.heading(level, &text);
         }
+        let Closed { text, is_contents } = leaders::close(&text);
         match bullet(&text) {
+            _ if is_contents => self.builder.contents(&text),
             Some(rest) => self.builder.list_item(0, "-", rest),
             None => self.builder.paragraph(&text),
         }

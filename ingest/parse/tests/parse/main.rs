@@ -66,6 +66,7 @@ fn outline(document: &Document) -> Vec<String> {
             BlockKind::TableHeader => "th".to_owned(),
             BlockKind::TableRow => "tr".to_owned(),
             BlockKind::Code => "code".to_owned(),
+            BlockKind::Contents => "contents".to_owned(),
         };
         let page = block.page.map(|page| format!("@{page}")).unwrap_or_default();
         format!("{kind}{page} {}", text_of(document, block))
