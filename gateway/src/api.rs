@@ -1,7 +1,7 @@
 //! The doors: `/v1` (OpenAI), `/admin/v1`, and the operations endpoints, with what they share.
 
 pub(crate) mod admin;
-mod body;
+pub(crate) mod body;
 mod caller;
 mod cors;
 mod edge;

@@ -1,5 +1,7 @@
 //! Bytes that no honest client sends, over raw sockets.
 
+mod h2;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -96,6 +98,13 @@ async fn malformed_heads_are_refused_once_and_for_all() {
         ("a header of 100 KiB", get(&format!("Host: a\r\nX: {}\r\n{authorized}", "a".repeat(100 * 1024)))),
         ("two hundred headers", get(&format!("Host: a\r\n{many}{authorized}"))),
         ("an old version", format!("GET /v1/models HTTP/0.9\r\nHost: a\r\n{authorized}\r\n")),
+        ("a zero byte in the target", format!("GET /v1/mod\0els HTTP/1.1\r\nHost: a\r\n{authorized}\r\n")),
+        ("brackets in the target", format!("GET /v1/<a> HTTP/1.1\r\nHost: a\r\n{authorized}\r\n")),
+        ("a fragment in the target", format!("GET /v1/models#a HTTP/1.1\r\nHost: a\r\n{authorized}\r\n")),
+        ("a control in a value", get(&format!("Host: a\r\nX: b\x01c\r\n{authorized}"))),
+        ("a delete in a value", get(&format!("Host: a\r\nX: b\x7fc\r\n{authorized}"))),
+        ("the largest length", get(&format!("Host: a\r\n{authorized}Content-Length: 18446744073709551615\r\n"))),
+        ("two empty lines", "\r\n\r\n".to_owned() + &get(&format!("Host: a\r\n{authorized}"))),
         ("a tunnel", format!("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n{authorized}\r\n")),
     ];
     for (what, bytes) in cases {
@@ -104,6 +113,46 @@ async fn malformed_heads_are_refused_once_and_for_all() {
         let said = exchange(address, smuggled.as_bytes(), Duration::from_secs(5)).await;
         assert_eq!(statuses(&said), [400], "{what}: {said:?}");
         assert!(error(&said)["message"].is_string(), "{what}: {said:?}");
+        assert!(said.contains("x-request-id: "), "{what}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_cannot_be_forged() {
+    let address = server().await.address;
+    let forged = "POST /__refused/head-timeout HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    let said =
+        exchange(address, format!("{forged}POST / HTTP/1.1\r\nHost: a@b\r\n\r\n").as_bytes(), Duration::from_secs(5));
+    assert_eq!(statuses(&said.await), [404, 400], "the first is a path like any other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_chunks_are_the_clients_fault_and_not_to_be_sent_again() {
+    let address = server().await.address;
+    let head = |path: &str, media: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN}\r\nContent-Type: {media}\r\n\
+             Transfer-Encoding: chunked\r\n\r\n"
+        )
+    };
+    let chat = head("/v1/chat/completions", "application/json");
+    let form = head("/v1/files", "multipart/form-data; boundary=b");
+    let part = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+    let upload = format!("{form}{:x}\r\n{part}\r\n", part.len());
+    let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(300));
+    let cases = [
+        "5\nhello\r\n0\r\n\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        &long,
+        "5\r\nhelloXX0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: y\n\r\n",
+    ];
+    for before in [chat, upload] {
+        for chunks in cases {
+            let said = exchange(address, (before.clone() + chunks).as_bytes(), Duration::from_secs(5)).await;
+            assert_eq!(statuses(&said), [400], "{chunks:?}: {said:?}");
+            assert_eq!(error(&said)["code"], "malformed_request", "{chunks:?}: {said:?}");
+        }
     }
 }
 
@@ -139,6 +188,9 @@ async fn encodings_and_media_types_are_named_when_refused() {
     let encoded = post("/v1/chat/completions", &format!("{close}Content-Encoding: br\r\n"), "{}");
     let said = exchange(address, encoded.as_bytes(), Duration::from_secs(5)).await;
     assert!(matches!(statuses(&said).as_slice(), [400 | 415]), "{said:?}");
+    let twice = format!("{close}Content-Encoding: identity\r\nContent-Encoding: gzip\r\n");
+    let said = exchange(address, post("/v1/chat/completions", &twice, "{}").as_bytes(), Duration::from_secs(5)).await;
+    assert_eq!(statuses(&said), [415], "{said:?}");
     let form =
         post("/v1/chat/completions", close, "a=b").replace("application/json", "application/x-www-form-urlencoded");
     let said = exchange(address, form.as_bytes(), Duration::from_secs(5)).await;
@@ -184,6 +236,11 @@ async fn credentials_have_one_place() {
             400,
         ),
         (
+            "in the query under a name in disguise",
+            format!("GET /v1/models?api%5Fkey={ADMIN} HTTP/1.1\r\nHost: a\r\n{bearer}Connection: close\r\n\r\n"),
+            400,
+        ),
+        (
             "in the query beside a good one",
             format!("GET /v1/models?key={ADMIN} HTTP/1.1\r\nHost: a\r\n{bearer}Connection: close\r\n\r\n"),
             400,
@@ -202,36 +259,50 @@ async fn credentials_have_one_place() {
     assert!(!server().await.log().contains(ADMIN), "a key was logged");
 }
 
-/// How long the server keeps a connection that was sent `bytes`, then one byte of `drip` every 200 ms.
-async fn kept(address: SocketAddr, bytes: &[u8], drip: u8) -> Duration {
+/// Sends `bytes`, then `drip` every 200 ms, until the server closes the connection.
+async fn closes_on(address: SocketAddr, what: &str, bytes: &[u8], drip: &[u8]) {
     let mut socket = TcpStream::connect(address).await.expect("a connection");
     let begun = Instant::now();
     socket.write_all(bytes).await.expect("the bytes are taken");
     let mut said = [0; 1024];
     loop {
         match timeout(Duration::from_millis(200), socket.read(&mut said)).await {
-            Ok(Ok(0) | Err(_)) => return begun.elapsed(),
+            Ok(Ok(0) | Err(_)) => return,
             Ok(Ok(_)) => {}
-            Err(_) if drip == 0 => {}
             Err(_) => {
-                let _closed_meanwhile = socket.write_all(&[drip]).await;
+                let _closed_meanwhile = socket.write_all(drip).await;
             }
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "the connection is kept for ever");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: the connection is kept for ever");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_lose_their_place() {
     let address = server().await.address;
-    let limit = Duration::from_secs(6);
-    assert!(kept(address, b"", 0).await < limit, "silence");
-    assert!(kept(address, b"GET /v1/models HTTP/1.1\r\nHost: a\r\nX: ", b'a').await < limit, "a head in drops");
-    let body = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN}\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
-    );
-    assert!(kept(address, body.as_bytes(), b' ').await < limit, "a body in drops");
-    assert!(kept(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 0).await < limit, "an idle connection");
+    let get = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let body = |length: &str| {
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN}\r\n\
+             Content-Type: application/json\r\n{length}\r\n\r\n"
+        )
+    };
+    let (sized, chunked) = (body("Content-Length: 100000"), body("Transfer-Encoding: chunked"));
+    let trailer = format!("{chunked}2\r\n{{}}\r\n0\r\n");
+    let cases: [(&str, &[u8], &[u8]); 9] = [
+        ("silence", b"", b""),
+        ("a head in drops", b"GET /v1/models HTTP/1.1\r\nHost: a\r\nX: ", b"a"),
+        ("a body in drops", sized.as_bytes(), b" "),
+        ("chunks in drops", chunked.as_bytes(), b"1\r\n \r\n"),
+        ("trailers in drops", trailer.as_bytes(), b"X: y\r\n"),
+        ("an idle connection", get, b""),
+        ("one empty line", b"\r\n", b""),
+        ("empty lines", b"\r\n", b"\r\n"),
+        ("empty lines between requests", get, b"\r\n"),
+    ];
+    for (what, bytes, drip) in cases {
+        closes_on(address, what, bytes, drip).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -96,16 +96,23 @@ async fn the_description_and_its_page_need_no_network() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_lets_open_answers_finish_and_takes_no_new_ones() {
+async fn a_stop_lets_open_answers_finish_and_sends_new_ones_elsewhere() {
     let mut server = Setup::new().set("server.grace", "60s").start().await;
     let chat = json!({"model": CHAT, "messages": [{"role": "user", "content": "Tell a story."}], "max_tokens": 60, "stream": true});
     let mut open = server.admin().open(Method::POST, "/v1/chat/completions", Some(chat)).await;
     open.next().await.expect("the answer begins");
     server.terminate();
-    until("the closed door", Duration::from_secs(5), async || {
-        tokio::net::TcpStream::connect(server.address).await.err().map(drop)
+    let refused = until("the notice at the door", Duration::from_secs(5), async || {
+        let answer = server.admin().get("/v1/models").await;
+        (answer.status == 503).then_some(answer)
     })
     .await;
+    let said: Value = serde_json::from_slice(&refused.body).expect("JSON");
+    assert_eq!(said["error"]["code"], "stopping", "{said}");
+    assert_eq!(refused.headers["connection"], "close");
+    let ready = server.stranger().get("/readyz").await;
+    let said: Value = serde_json::from_slice(&ready.body).expect("JSON");
+    assert_eq!((ready.status.as_u16(), &said["status"]), (503, &json!("stopping")), "{said}");
     let rest = open.whole().await.text();
     assert!(rest.ends_with("data: [DONE]\n\n"), "the answer was cut: {rest}");
     let status = server.ended(Duration::from_secs(30)).await;

@@ -1,5 +1,7 @@
 //! JSON bodies: capped, strict, and refused in the API's own error shape.
 
+use std::error::Error;
+
 use axum::{
     body::{Body, Bytes},
     extract::{FromRef, FromRequest},
@@ -9,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
-use crate::app::App;
+use crate::{app::App, net::BodyFault};
 
 /// A parsed JSON body and the bytes it was parsed from (they are forwarded untouched where nothing changes).
 #[derive(Debug)]
@@ -50,8 +52,27 @@ async fn read(body: Body, limit: bytesize::ByteSize) -> Result<Bytes, ApiError> 
             limit: limit.to_string(),
             hint: "raise `server.max_body` or send files to /v1/files",
         }),
-        Err(_) => Err(ApiError::RequestTimeout("the body broke off or arrived too slowly")),
+        Err(error) => Err(fault(error.as_ref()).unwrap_or_else(broken)),
     }
+}
+
+/// What became of a body, when `error` stems from it. Clients send again after 408, so only slowness is one.
+pub(crate) fn fault(error: &(dyn Error + 'static)) -> Option<ApiError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<BodyFault>() {
+            Some(BodyFault::Slow) => return Some(ApiError::RequestTimeout("the body arrived too slowly")),
+            Some(BodyFault::Malformed(violation)) => return Some(ApiError::Refused(violation.message())),
+            Some(BodyFault::Broken(_)) => return Some(broken()),
+            None => cause = error.source(),
+        }
+    }
+    None
+}
+
+/// The body ended before its end, and nobody saw why.
+pub(crate) fn broken() -> ApiError {
+    ApiError::Refused("the body broke off or its framing is malformed")
 }
 
 fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<Json<T>, ApiError> {

@@ -50,6 +50,8 @@ pub(crate) enum ApiError {
     Busy { what: String, retry_after: Duration },
     #[error("{0}")]
     Unavailable(String),
+    #[error("this server is stopping; send the request again")]
+    Stopping,
     #[error("upstream `{upstream}` {what}")]
     Upstream { upstream: String, what: String, status: StatusCode },
     /// The cause is logged, never sent.
@@ -109,6 +111,7 @@ impl ApiError {
             Self::Conflict(_) => (StatusCode::CONFLICT, INVALID, Some("conflict")),
             Self::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", Some("rate_limit_exceeded")),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "server_error", Some("unavailable")),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "server_error", Some("stopping")),
             Self::Upstream { status, .. } => (*status, "upstream_error", Some("upstream_error")),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
         }

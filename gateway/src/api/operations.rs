@@ -45,6 +45,9 @@ pub(super) fn documentation(document: Document) -> Router<App> {
     SwaggerUi::new("/docs").url("/openapi.json", document).into()
 }
 
+/// What is still told to everybody while the process stops.
+pub(super) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// Health, readiness and metrics.
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))

@@ -1,61 +1,133 @@
 //! What is refused before any handler runs.
 
-use axum::{extract::Request, middleware::Next, response::Response};
-use http::{Version, header};
+use axum::{
+    extract::{Query, Request},
+    middleware::Next,
+    response::Response,
+};
+use http::{Method, Uri, Version, header};
 
-use super::ApiError;
-use crate::net::{REFUSED_PREFIX, Violation};
+use super::{ApiError, operations};
+use crate::net::{Stopping, Violation, is_host};
 
 /// Names under which clients of other products put keys into the query string.
-const KEY_NAMES: [&str; 6] = ["api_key", "api-key", "apikey", "key", "access_token", "token"];
+const KEY_NAMES: [&str; 7] = ["api_key", "api-key", "apikey", "key", "access_token", "token", "authorization"];
 
-/// Refuses framing violations that the accept loop found, keys in the query string and encoded bodies.
+/// Refuses framing violations that the accept loop found, requests to a server that stops, keys in the query string and
+/// encoded bodies.
 pub(super) async fn refuse_bad_requests(request: Request, next: Next) -> Result<Response, ApiError> {
-    if let Some(slug) = request.uri().path().strip_prefix(REFUSED_PREFIX) {
-        return Err(refusal(slug));
+    if let Some(violation) = request.extensions().get::<Violation>() {
+        return Err(refusal(*violation));
     }
     if request.version() == Version::HTTP_2 {
-        check_authority(&request)?;
+        check_http2(&request)?;
     }
-    if request.uri().query().is_some_and(names_a_key) {
+    if request.extensions().get::<Stopping>().is_some() && !operations::PATHS.contains(&request.uri().path()) {
+        return Err(ApiError::Stopping);
+    }
+    if names_a_key(request.uri()) {
         return Err(ApiError::KeyInQuery);
     }
     check_encoding(&request)?;
     Ok(next.run(request).await)
 }
 
-fn refusal(slug: &str) -> ApiError {
-    match Violation::from_slug(slug) {
-        Some(violation @ Violation::HeadTimeout) => ApiError::RequestTimeout(violation.message()),
-        Some(violation) => ApiError::Refused(violation.message()),
-        None => ApiError::UnknownPath,
+fn refusal(violation: Violation) -> ApiError {
+    match violation {
+        Violation::HeadTimeout => ApiError::RequestTimeout(violation.message()),
+        _ => ApiError::Refused(violation.message()),
     }
 }
 
-/// HTTP/2 names the host in `:authority`; a `host` line beside it must agree.
-fn check_authority(request: &Request) -> Result<(), ApiError> {
-    let refused = ApiError::Refused(Violation::Host.message());
-    let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
-    match (request.uri().authority(), hosts.as_slice()) {
-        (Some(_), []) | (None, [_]) => Ok(()),
-        (Some(authority), [host]) if host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => Ok(()),
-        _ => Err(refused),
+/// What the accept loop checks in the bytes of HTTP/1. HTTP/2 names the host in `:authority`; a `host` line beside it
+/// must agree.
+fn check_http2(request: &Request) -> Result<(), ApiError> {
+    if request.method() == Method::CONNECT {
+        return Err(refusal(Violation::Method));
+    }
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().map(|host| host.as_bytes()).collect();
+    match (authority, hosts.as_slice()) {
+        (Some(authority), []) if is_host(authority) => Ok(()),
+        (None, [host]) if is_host(host) => Ok(()),
+        (Some(authority), [host]) if is_host(host) && host.eq_ignore_ascii_case(authority) => Ok(()),
+        _ => Err(refusal(Violation::Host)),
     }
 }
 
-fn names_a_key(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        KEY_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
-    })
+/// Names are compared as a handler would read them, with `%5F` for `_` decoded.
+fn names_a_key(uri: &Uri) -> bool {
+    if uri.query().is_none_or(str::is_empty) {
+        return false;
+    }
+    let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
+        return false; // no handler can read it either
+    };
+    pairs.iter().any(|(name, _)| KEY_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known)))
 }
 
+/// Every line counts: a second one must not carry what the first may not.
 fn check_encoding(request: &Request) -> Result<(), ApiError> {
-    match request.headers().get(header::CONTENT_ENCODING) {
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    match encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         None => Ok(()),
-        Some(encoding) if encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
         Some(encoding) => {
             Err(ApiError::UnsupportedEncoding(encoding.to_str().unwrap_or("?").chars().take(32).collect()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn keys_are_found_under_every_spelling_of_their_name() {
+        for named in
+            ["/?api_key=a", "/?a=b&api%5Fkey=a", "/?API%5fKEY=a", "/?%6bey", "/?authorization=Bearer+a", "/?token"]
+        {
+            assert!(names_a_key(&uri(named)), "{named}");
+        }
+        for unnamed in ["/", "/?", "/?a=key", "/?keys=a", "/?include[]=key", "/?a=%ff"] {
+            assert!(!names_a_key(&uri(unnamed)), "{unnamed}");
+        }
+    }
+
+    #[test]
+    fn http2_needs_one_plain_host() {
+        let request = |target: &str, hosts: &[&str]| {
+            let mut request = Request::builder().uri(target).version(Version::HTTP_2);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            check_http2(&request.body(Body::empty()).unwrap())
+        };
+        assert!(request("http://a/x", &[]).is_ok() && request("/x", &["a"]).is_ok());
+        assert!(request("http://a:80/x", &["A:80"]).is_ok());
+        for (target, hosts) in
+            [("/x", &[][..]), ("http://u@a/x", &[]), ("http://a/x", &["b"]), ("/x", &["a", "a"]), ("/x", &["u@a"])]
+        {
+            assert!(request(target, hosts).is_err(), "{target} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_an_encoding_counts() {
+        let request = |lines: &[&str]| {
+            let mut request = Request::builder().uri("/");
+            for line in lines {
+                request = request.header(header::CONTENT_ENCODING, *line);
+            }
+            check_encoding(&request.body(Body::empty()).unwrap())
+        };
+        assert!(request(&[]).is_ok() && request(&["Identity"]).is_ok());
+        assert!(request(&["gzip"]).is_err() && request(&["identity", "gzip"]).is_err());
+        assert!(request(&["identity, gzip"]).is_err());
     }
 }

@@ -80,7 +80,6 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
     wait_for_signal().await?;
     info!(grace_s = grace.as_secs(), "stopping: open requests may finish");
     stop.cancel();
-    accepting.await?;
     connections.close();
     if timeout(grace, connections.wait()).await.is_err() {
         warn!(open = connections.len(), "requests are still open at the end of the grace period");
@@ -89,6 +88,7 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
             warn!(open = connections.len(), "clients did not read the end of their answers");
         }
     }
+    accepting.abort(); // until here, who still came was told to go elsewhere
     if timeout(grace, worker).await.is_err() {
         warn!("an ingest job did not reach a stopping place; its lease will run out and it goes on at the next start");
     }

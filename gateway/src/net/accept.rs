@@ -1,13 +1,12 @@
 //! Accepts connections and serves each with hyper, inside the limits of [`NetConfig`].
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use http::Request;
-use http_body_util::BodyExt;
+use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use serde::{Deserialize, Serialize};
@@ -19,7 +18,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::guarded::{Deadlines, Guarded, InFlight};
+use super::{
+    guarded::{Deadlines, Guarded},
+    link::{InFlightGuard, Link},
+    pace::{Pace, Paced},
+    streams::{Answer, Streams},
+    violation::Violation,
+};
 
 /// Limits of the accept loop. The defaults are SECURITY-minded and fit direct exposure; times carry their unit.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -28,10 +33,10 @@ pub(crate) struct NetConfig {
     /// Longest wait from accept to the first byte.
     #[serde(with = "humantime_serde")]
     pub(crate) first_byte_timeout: Duration,
-    /// Longest time a request head may take to arrive.
+    /// Longest time a request head may take to arrive, and the first of an HTTP/2 connection to begin.
     #[serde(with = "humantime_serde")]
     pub(crate) header_timeout: Duration,
-    /// A body must bring 1 KiB for each second of this window.
+    /// A body must bring 1 KiB for each second of this window in which the server waits for it.
     #[serde(with = "humantime_serde")]
     pub(crate) body_window: Duration,
     /// Longest time a client may stop reading an answer.
@@ -60,10 +65,12 @@ impl Default for NetConfig {
     }
 }
 
-/// Least bytes a second that a request body must bring.
-const BODY_FLOOR_PER_SECOND: u64 = 1024;
 /// Largest HTTP/2 header list, as the head limit of HTTP/1.
 const H2_HEADER_LIST: u32 = 60 * 1024;
+
+/// In the extensions of a request that came after the process was asked to stop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopping;
 
 /// A bound socket, not yet serving.
 #[derive(Debug)]
@@ -87,25 +94,25 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves `router` until `stop`; then no new connection is taken, open requests finish, and `connections` empties.
+    /// Serves `router` until this future is dropped. From `stop` on open requests finish and `connections` empties; new
+    /// connections are still taken, not counted there, and their requests carry [`Stopping`]: a balancer that has not
+    /// heard of the stop gets an answer instead of a closed door.
     pub(crate) async fn serve(self, router: Router, stop: CancellationToken, connections: TaskTracker) {
-        let places = std::sync::Arc::new(Semaphore::new(self.config.max_connections));
-        loop {
-            let place = tokio::select! {
-                place = places.clone().acquire_owned() => place,
-                () = stop.cancelled() => return,
-            };
-            let accepted = tokio::select! {
-                accepted = self.socket.accept() => accepted,
-                () = stop.cancelled() => return,
-            };
-            match (accepted, place) {
-                (Ok((socket, peer)), Ok(place)) => {
-                    let connection = Connection { router: router.clone(), config: self.config.clone(), peer, place };
-                    connections.spawn(connection.run(socket, stop.clone()));
+        let places = Arc::new(Semaphore::new(self.config.max_connections));
+        while let Ok(place) = places.clone().acquire_owned().await {
+            let (socket, peer) = match self.socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    pause_after(&error).await;
+                    continue;
                 }
-                (Err(error), _) => pause_after(&error).await,
-                (_, Err(_)) => return,
+            };
+            let late = stop.is_cancelled();
+            let connection = Connection { router: router.clone(), config: self.config.clone(), peer, place, late };
+            if late {
+                tokio::spawn(connection.run(socket, CancellationToken::new()));
+            } else {
+                connections.spawn(connection.run(socket, stop.clone()));
             }
         }
     }
@@ -122,6 +129,8 @@ struct Connection {
     config: NetConfig,
     peer: SocketAddr,
     place: OwnedSemaphorePermit,
+    /// Taken after the stop.
+    late: bool,
 }
 
 impl Connection {
@@ -130,15 +139,23 @@ impl Connection {
         if let Err(error) = socket.set_nodelay(true) {
             debug!(error = %error, "TCP_NODELAY could not be set");
         }
-        let in_flight = InFlight::default();
-        let io = TokioIo::new(Guarded::new(socket, self.deadlines(), in_flight.clone()));
-        let (router, peer) = (self.router, self.peer);
-        let service = service_fn(move |request| answer(router.clone(), request, peer, in_flight.clone()));
+        let link = Link::default();
+        let retire = link.retire.clone();
+        let io = TokioIo::new(Guarded::new(socket, deadlines(&self.config), link.clone()));
+        let desk = Desk {
+            router: self.router,
+            peer: self.peer,
+            pace: Pace::new(self.config.body_window),
+            link,
+            late: self.late,
+        };
+        let service = service_fn(move |request| desk.take(request));
         let builder = http_builder(&self.config);
         let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
+            () = async { tokio::select! { () = stop.cancelled() => {}, () = retire.cancelled() => {} } } => {
+                retire.cancel();
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -148,22 +165,19 @@ impl Connection {
         }
         drop(self.place);
     }
+}
 
-    fn deadlines(&self) -> Deadlines {
-        let config = &self.config;
-        Deadlines {
-            first_byte: config.first_byte_timeout,
-            head: config.header_timeout,
-            body_window: config.body_window,
-            body_floor: config.body_window.as_secs() * BODY_FLOOR_PER_SECOND,
-            write_stall: config.write_stall_timeout,
-            keep_alive: config.keep_alive_timeout,
-        }
+fn deadlines(config: &NetConfig) -> Deadlines {
+    Deadlines {
+        first_byte: config.first_byte_timeout,
+        head: config.header_timeout,
+        write_stall: config.write_stall_timeout,
+        keep_alive: config.keep_alive_timeout,
     }
 }
 
-fn http_builder(config: &NetConfig) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn http_builder(config: &NetConfig) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams { write_stall: config.write_stall_timeout });
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_headers(128).half_close(false);
     builder
         .http2()
@@ -175,21 +189,46 @@ fn http_builder(config: &NetConfig) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Hands one request to the router; the connection counts as busy until the answer's body is done or dropped.
-async fn answer(
+/// Where the requests of one connection are handed to the router.
+#[derive(Clone)]
+struct Desk {
     router: Router,
-    request: Request<Incoming>,
     peer: SocketAddr,
-    in_flight: InFlight,
-) -> Result<http::Response<Body>, Infallible> {
-    let guard = in_flight.enter();
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let response = router.oneshot(request).await?;
-    Ok(response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held = &guard;
-            frame
-        }))
-    }))
+    pace: Pace,
+    link: Link,
+    late: bool,
+}
+
+impl Desk {
+    /// The request counts from now on, not from the first time somebody looks at its answer: on HTTP/2 that is another task.
+    fn take(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
+        let open = self.link.in_flight.enter();
+        let refused = self.link.noted.begin();
+        if self.late {
+            self.link.retire.cancel();
+        }
+        self.clone().answer(request, refused, open)
+    }
+
+    /// The connection counts as busy until the answer's body is done or dropped.
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+        refused: Option<Violation>,
+        open: InFlightGuard,
+    ) -> Result<Response<Answer>, Infallible> {
+        let mut request = request.map(|body| Body::new(Paced::new(body, self.pace, self.link.noted)));
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        if let Some(violation) = refused {
+            request.extensions_mut().insert(violation);
+        }
+        if self.late {
+            request.extensions_mut().insert(Stopping);
+        }
+        let mut response = self.router.oneshot(request).await?;
+        if self.late {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|body| Answer::new(body, open)))
+    }
 }

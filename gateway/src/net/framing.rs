@@ -6,80 +6,20 @@
 
 use std::str;
 
+use http::Uri;
+
+use super::{frames::Frames, violation::Violation};
+
 /// Longest request head: request line and all header lines. Envoy's edge guide uses 60 KiB.
 const MAX_HEAD_BYTES: usize = 60 * 1024;
 /// Most header lines of one request, as in Envoy's edge guide.
 const MAX_HEADERS: usize = 100;
 /// Longest chunk-size line or trailer line; chunk extensions have no use here.
 const MAX_CHUNK_LINE: usize = 256;
+/// Longest body a head may announce. hyper keeps the largest numbers for itself; no file is near this one.
+const MAX_LENGTH: u64 = i64::MAX as u64;
 /// The first bytes of an HTTP/2 connection with prior knowledge (RFC 9113, section 3.4).
-const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
-
-/// Path prefix under which a refused request is handed on, so that it is answered, counted and logged like any other.
-pub(crate) const REFUSED_PREFIX: &str = "/__refused/";
-
-/// Why a request is refused before it is parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Violation {
-    BareLineFeed,
-    MalformedHead,
-    HeadTooLarge,
-    Host,
-    Target,
-    Length,
-    Chunk,
-    Method,
-    HeadTimeout,
-}
-
-impl Violation {
-    const ALL: [Self; 9] = [
-        Self::BareLineFeed,
-        Self::MalformedHead,
-        Self::HeadTooLarge,
-        Self::Host,
-        Self::Target,
-        Self::Length,
-        Self::Chunk,
-        Self::Method,
-        Self::HeadTimeout,
-    ];
-
-    /// The word behind [`REFUSED_PREFIX`].
-    pub(crate) fn slug(self) -> &'static str {
-        match self {
-            Self::BareLineFeed => "bare-line-feed",
-            Self::MalformedHead => "malformed-head",
-            Self::HeadTooLarge => "head-too-large",
-            Self::Host => "host",
-            Self::Target => "target",
-            Self::Length => "length",
-            Self::Chunk => "chunk",
-            Self::Method => "method",
-            Self::HeadTimeout => "head-timeout",
-        }
-    }
-
-    /// The violation that `slug` names.
-    pub(crate) fn from_slug(slug: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|violation| violation.slug() == slug)
-    }
-
-    /// What the client is told.
-    pub(crate) fn message(self) -> &'static str {
-        match self {
-            Self::BareLineFeed => "a header line ends in a bare line feed; end every line with CR LF",
-            Self::MalformedHead => "the request line or a header line is malformed",
-            Self::HeadTooLarge => "the request head is larger than 60 KiB or has more than 100 lines",
-            Self::Host => "send exactly one valid Host header",
-            Self::Target => "the request target does not match the Host header",
-            Self::Length => "send either one Content-Length or `Transfer-Encoding: chunked`, not both and not twice",
-            Self::Chunk => "the chunked body is malformed",
-            Self::Method => "CONNECT is not served",
-            Self::HeadTimeout => "the request head did not arrive within 10 seconds",
-        }
-    }
-}
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Where in the byte stream the connection stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,8 +30,8 @@ enum Place {
     ChunkData(u64),
     ChunkEnd,
     Trailer,
-    /// HTTP/2: framed and bounded by h2 itself.
-    Through,
+    /// HTTP/2: framed and bounded by h2 itself; followed only as far as deadlines need.
+    Through(Frames),
 }
 
 /// The framing state of one connection, fed with every byte it sends.
@@ -100,35 +40,63 @@ pub(super) struct Framing {
     place: Place,
     line: Vec<u8>,
     first: bool,
+    /// An empty line came where a request line belongs; a second one is refused.
+    blank: bool,
+    /// Whole heads so far.
+    heads: u64,
 }
 
 impl Default for Framing {
     fn default() -> Self {
-        Self { place: Place::Head, line: Vec::with_capacity(1024), first: true }
+        Self { place: Place::Head, line: Vec::with_capacity(1024), first: true, blank: false, heads: 0 }
     }
 }
 
 impl Framing {
     /// Whether the connection is between two requests and nothing of the next has come.
     pub(super) fn is_idle(&self) -> bool {
-        self.place == Place::Head && self.line.is_empty()
+        self.place == Place::Head && self.line.is_empty() && !self.blank
     }
 
-    /// Whether a request head is partly here.
+    /// Whether a request head is due: it is partly here, or it is the first of an HTTP/2 connection.
     pub(super) fn in_head(&self) -> bool {
-        self.place == Place::Head && !self.line.is_empty()
+        match &self.place {
+            Place::Head => !self.line.is_empty() || self.blank,
+            Place::Through(frames) => self.heads == 0 || frames.in_block(),
+            _ => false,
+        }
     }
 
-    /// Whether body bytes are expected next.
+    /// Whether nothing of a head is here but the empty line that some clients send behind a body.
+    pub(super) fn only_blank(&self) -> bool {
+        self.place == Place::Head && self.line.is_empty() && self.blank
+    }
+
+    /// Whether body bytes of HTTP/1 are expected next.
     pub(super) fn in_body(&self) -> bool {
-        !matches!(self.place, Place::Head | Place::Through)
+        !matches!(self.place, Place::Head | Place::Through(_))
+    }
+
+    /// Whether this is HTTP/2 and no header block is half here: such a connection can be ended politely.
+    pub(super) fn between_blocks(&self) -> bool {
+        matches!(&self.place, Place::Through(frames) if !frames.in_block())
+    }
+
+    /// Whether the client speaks HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        matches!(self.place, Place::Through(_))
+    }
+
+    /// Whole heads so far: only these are progress.
+    pub(super) fn heads(&self) -> u64 {
+        self.heads
     }
 
     /// How many bytes may go straight to the reader without being followed one by one.
     pub(super) fn open_road(&self) -> u64 {
         match self.place {
             Place::Body(left) => left,
-            Place::Through => u64::MAX,
+            Place::Through(_) => u64::MAX,
             _ => 0,
         }
     }
@@ -143,7 +111,7 @@ impl Framing {
         while !rest.is_empty() {
             let taken = self.step(rest).map_err(|violation| (violation, good))?;
             rest = rest.get(taken..).unwrap_or_default();
-            if !self.in_head() {
+            if self.place != Place::Head || self.is_idle() {
                 good = bytes.len() - rest.len();
             }
         }
@@ -151,12 +119,21 @@ impl Framing {
     }
 
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
+        match &mut self.place {
+            Place::Through(frames) => {
+                self.heads += frames.feed(bytes);
+                Ok(bytes.len())
+            }
+            _ => self.step_http1(bytes),
+        }
+    }
+
+    fn step_http1(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         match self.place {
-            Place::Head => self.head(bytes),
             Place::Body(left) => Ok(self.skip(bytes, left, Place::Head, Place::Body)),
             Place::ChunkData(left) => Ok(self.skip(bytes, left, Place::ChunkEnd, Place::ChunkData)),
             Place::ChunkSize | Place::ChunkEnd | Place::Trailer => self.chunk_line(bytes),
-            Place::Through => Ok(bytes.len()),
+            Place::Head | Place::Through(_) => self.head(bytes),
         }
     }
 
@@ -176,21 +153,36 @@ impl Framing {
         }
         self.line.extend_from_slice(piece);
         if self.first && self.line.len() >= H2_PREFACE.len() && self.line.starts_with(H2_PREFACE) {
-            self.place = Place::Through;
+            self.place = Place::Through(Frames::default());
+            self.line = Vec::new();
             return Ok(end);
         }
         if self.line.ends_with(b"\n") && !self.line.ends_with(b"\r\n") {
             return Err(Violation::BareLineFeed);
         }
         if self.line == b"\r\n" {
-            self.line.clear(); // RFC 9112 section 2.2: an empty line before the request line is ignored
+            self.skip_blank()?;
         } else if self.line.ends_with(b"\r\n\r\n") && !self.may_be_preface() {
             let place = body_place(&self.line)?;
             self.line.clear();
             self.first = false;
+            self.blank = false;
+            self.heads += 1;
             self.place = place;
         }
         Ok(end)
+    }
+
+    /// RFC 9112 section 2.2: an empty line before the request line is ignored. One is what old clients send; more are
+    /// a way to seem alive.
+    fn skip_blank(&mut self) -> Result<(), Violation> {
+        if self.blank {
+            return Err(Violation::MalformedHead);
+        }
+        self.line.clear();
+        self.blank = true;
+        self.first = false; // hyper takes no preface behind it either
+        Ok(())
     }
 
     fn may_be_preface(&self) -> bool {
@@ -265,10 +257,11 @@ fn header_facts<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<HeadFacts<'
         }
         let colon = line.iter().position(|byte| *byte == b':').ok_or(Violation::MalformedHead)?;
         let (name, value) = line.split_at_checked(colon).ok_or(Violation::MalformedHead)?;
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || line.contains(&b'\r') || line.contains(&0) {
+        let value = value.get(1..).unwrap_or_default();
+        if !is_word(name) || !value.iter().all(|byte| is_field(*byte)) {
             return Err(Violation::MalformedHead);
         }
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        let value = value.trim_ascii();
         match name {
             name if name.eq_ignore_ascii_case(b"host") => facts.hosts.push(value),
             name if name.eq_ignore_ascii_case(b"content-length") => facts.lengths.push(value),
@@ -284,7 +277,7 @@ fn check_request_line(line: &[u8], facts: &HeadFacts<'_>) -> Result<(), Violatio
     let [method, target, version] = parts.as_slice() else {
         return Err(Violation::MalformedHead);
     };
-    if !method.iter().all(|byte| is_token(*byte)) || !(*version == b"HTTP/1.1" || *version == b"HTTP/1.0") {
+    if !is_word(method) || !(*version == b"HTTP/1.1" || *version == b"HTTP/1.0") {
         return Err(Violation::MalformedHead);
     }
     if *method == b"CONNECT" {
@@ -303,6 +296,10 @@ fn check_request_line(line: &[u8], facts: &HeadFacts<'_>) -> Result<(), Violatio
 }
 
 fn check_target(target: &[u8], host: &[u8]) -> Result<(), Violation> {
+    // hyper's own reading: what it would refuse without a word is refused here with one.
+    if target.iter().any(|byte| matches!(byte, b'#' | 0x7f)) || Uri::try_from(target).is_err() {
+        return Err(Violation::Target);
+    }
     if target.starts_with(b"/") || target == b"*" {
         return Ok(());
     }
@@ -319,8 +316,18 @@ fn content_length(value: &[u8]) -> Result<Place, Violation> {
     }
     match text.parse::<u64>().map_err(|_| Violation::Length)? {
         0 => Ok(Place::Head),
+        length if length > MAX_LENGTH => Err(Violation::Length),
         length => Ok(Place::Body(length)),
     }
+}
+
+fn is_word(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| is_token(*byte))
+}
+
+/// RFC 9110 section 5.5: the bytes of a field's value; of the controls only the tab.
+fn is_field(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// RFC 9110 section 5.6.2: the characters of a token.
@@ -328,7 +335,8 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn is_host(host: &[u8]) -> bool {
+/// Whether `host` may stand in a `host` line: no user before it, no path behind it.
+pub(crate) fn is_host(host: &[u8]) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%:[]!$&'()*+,;=".contains(byte);
     !host.is_empty() && host.len() <= 255 && host.iter().all(allowed)
 }
@@ -419,10 +427,48 @@ mod tests {
     }
 
     #[test]
+    fn what_hyper_would_refuse_without_a_word_is_refused_here() {
+        for target in ["/a\0", "/<a>", "/a b", "/a#b", "/\x7f", "http://[a/"] {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: [a\r\n\r\n");
+            let violation = refused(head.as_bytes());
+            assert!(matches!(violation, Violation::Target | Violation::MalformedHead), "{target}: {violation:?}");
+        }
+        assert_eq!(refused(b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"), Violation::Target);
+        assert_eq!(refused(b" / HTTP/1.1\r\nHost: a\r\n\r\n"), Violation::MalformedHead);
+        for value in ["a\x01b", "a\x7fb", "a\0b", "a\rb"] {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {value}\r\n\r\n");
+            assert_eq!(refused(head.as_bytes()), Violation::MalformedHead, "{value:?}");
+        }
+        accepted("GET /a?b=[c]|d HTTP/1.1\r\nHost: a\r\nX: \u{e9}\tb\r\n\r\n".as_bytes());
+        for length in ["18446744073709551615", "9223372036854775808", "99999999999999999999999"] {
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+            assert_eq!(refused(head.as_bytes()), Violation::Length, "{length}");
+        }
+    }
+
+    #[test]
+    fn one_empty_line_before_a_request_is_forgiven_and_is_no_progress() {
+        let mut framing = Framing::default();
+        assert_eq!(framing.feed(b"\r\n"), Ok(0), "nothing is handed on");
+        assert!(framing.in_head() && framing.only_blank() && !framing.is_idle());
+        framing.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!((framing.heads(), framing.is_idle()), (1, true));
+        accepted(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(refused(b"\r\n\r\n"), Violation::MalformedHead);
+        assert_eq!(refused(b"PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Violation::MalformedHead);
+        assert_eq!(refused(b"\r\nPRI * HTTP/2.0\r\n\r\n"), Violation::MalformedHead);
+    }
+
+    #[test]
     fn http2_is_left_to_its_own_framing() {
         let mut framing = Framing::default();
         framing.feed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0").unwrap();
         assert!(!framing.is_idle() && !framing.in_body());
+        assert!(framing.in_head() && framing.between_blocks(), "the first head is due");
+        framing.feed(b"\x04\0\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01").unwrap();
+        assert!(framing.in_head() && !framing.between_blocks(), "half a head");
+        framing.feed(b"a").unwrap();
+        assert!(!framing.in_head() && framing.heads() == 1);
     }
 
     #[test]

@@ -3,11 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -16,19 +12,15 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::framing::{Framing, REFUSED_PREFIX, Violation};
+use super::{framing::Framing, link::Link, violation::Violation};
 
 /// How long a connection may take for each part of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// From accept to the first byte.
     pub(super) first_byte: Duration,
-    /// From the first byte of a head to its last.
+    /// From the first byte of a head to its last; on HTTP/2 also from the preface to the first head.
     pub(super) head: Duration,
-    /// Window in which a body must bring `body_floor` bytes, counted only while the server waits for them.
-    pub(super) body_window: Duration,
-    /// Least bytes per `body_window`.
-    pub(super) body_floor: u64,
     /// Longest time a write may make no progress.
     pub(super) write_stall: Duration,
     /// Longest silence between two requests.
@@ -41,31 +33,8 @@ const READ_BYTES: usize = 4 * 1024;
 /// Most bytes thrown away behind a refusal before the connection is dropped.
 const MOST_DRAINED: usize = 256 * 1024;
 
-/// How many requests of one connection are being answered: the client's silence is no fault while there are any.
-#[derive(Clone, Debug, Default)]
-pub(super) struct InFlight(Arc<AtomicUsize>);
-
-impl InFlight {
-    /// Counts one request until the guard is dropped.
-    pub(super) fn enter(&self) -> InFlightGuard {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        InFlightGuard(self.clone())
-    }
-
-    fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
-    }
-}
-
-/// Held by an answer until its last byte is written or its body is dropped.
-#[derive(Debug)]
-pub(super) struct InFlightGuard(InFlight);
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+/// How long what follows a refusal is thrown away before the connection is dropped.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Wraps a socket: follows the framing of what comes in, and holds every deadline.
 #[derive(Debug)]
@@ -74,20 +43,27 @@ pub(super) struct Guarded<S> {
     framing: Framing,
     deadlines: Deadlines,
     opened: bool,
+    /// Nothing more is taken from the client.
     refused: bool,
+    /// What was refused stood in a body: the reader of that body is told instead of a new request.
+    broken: bool,
     /// Bytes read but not handed on; the first `checked` of them may go.
     pending: Vec<u8>,
     checked: usize,
     given: usize,
     wait: Pin<Box<Sleep>>,
     waiting_for: Waiting,
-    body_bytes: u64,
     stall: Pin<Box<Sleep>>,
     stalled: bool,
-    in_flight: InFlight,
+    /// Our side of the socket is closed; what still comes is thrown away.
+    shut: bool,
+    link: Link,
     /// Bytes thrown away behind a refusal.
     drained: usize,
 }
+
+/// Stands for a request that could not be read. What it says is of no matter: it is known by its place.
+const CARRIER: &[u8] = b"POST / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// What the read deadline is running for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +72,12 @@ enum Waiting {
     FirstByte,
     Idle,
     Head,
-    Body,
+    /// The end of a connection that was asked to end.
+    Leaving,
 }
 
 impl<S> Guarded<S> {
-    pub(super) fn new(socket: S, deadlines: Deadlines, in_flight: InFlight) -> Self {
+    pub(super) fn new(socket: S, deadlines: Deadlines, link: Link) -> Self {
         let now = Instant::now();
         Self {
             socket,
@@ -108,29 +85,33 @@ impl<S> Guarded<S> {
             deadlines,
             opened: false,
             refused: false,
+            broken: false,
             pending: Vec::new(),
             checked: 0,
             given: 0,
             wait: Box::pin(sleep_until(now)),
             waiting_for: Waiting::Nothing,
-            body_bytes: 0,
             stall: Box::pin(sleep_until(now)),
             stalled: false,
-            in_flight,
+            shut: false,
+            link,
             drained: 0,
         }
     }
 
-    fn expected(&self) -> Waiting {
+    /// The pace of bodies and of answers is held elsewhere: by the body that is read, and by each stream.
+    fn expected(&self, waker: &Waker) -> Waiting {
+        let busy = self.link.in_flight.any(waker);
         match () {
             () if !self.opened => Waiting::FirstByte,
+            () if !busy && self.link.retire.is_cancelled() => Waiting::Leaving,
             () if self.framing.in_head() => Waiting::Head,
-            () if self.framing.in_body() => Waiting::Body,
-            () if self.framing.is_idle() && !self.in_flight.any() => Waiting::Idle,
-            () => Waiting::Nothing,
+            () if busy || self.framing.in_body() => Waiting::Nothing,
+            () => Waiting::Idle,
         }
     }
 
+    /// A deadline that runs goes on: only a whole head starts it anew, not some bytes of something.
     fn arm(&mut self, waiting: Waiting) {
         if self.waiting_for == waiting {
             return;
@@ -140,65 +121,66 @@ impl<S> Guarded<S> {
             Waiting::Nothing => return,
             Waiting::FirstByte => self.deadlines.first_byte,
             Waiting::Idle => self.deadlines.keep_alive,
-            Waiting::Head => self.deadlines.head,
-            Waiting::Body => self.deadlines.body_window,
+            Waiting::Head | Waiting::Leaving => self.deadlines.head,
         };
-        self.body_bytes = 0;
         self.wait.as_mut().reset(Instant::now() + span);
     }
 
     /// Decides what a read deadline that ran out means; `None` lets the connection go on.
     fn late(&mut self) -> Option<io::Result<()>> {
         match self.waiting_for {
-            Waiting::Head => {
+            Waiting::Head | Waiting::Idle if self.framing.between_blocks() => {
+                self.link.retire.cancel();
+                None
+            }
+            Waiting::Head if !self.framing.is_http2() && !self.framing.only_blank() => {
                 self.refuse(Violation::HeadTimeout);
                 None
             }
-            Waiting::Body if self.body_bytes >= self.deadlines.body_floor => {
-                self.waiting_for = Waiting::Nothing;
-                self.arm(Waiting::Body);
-                None
-            }
-            Waiting::Body => Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the body arrives too slowly"))),
             _ => Some(Ok(())), // end of file: the connection closes quietly
         }
     }
 
-    /// Hands a request on that only carries the reason; nothing more is read from the client.
+    /// Nothing more is read from the client. In front of a head, a request is handed on that only carries the reason;
+    /// within a body, its reader gets an error.
     fn refuse(&mut self, violation: Violation) {
-        let request = format!(
-            "POST {REFUSED_PREFIX}{} HTTP/1.1\r\nhost: refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-            violation.slug()
-        );
         self.pending.truncate(self.checked);
-        self.pending.extend_from_slice(request.as_bytes());
-        self.checked = self.pending.len();
         self.refused = true;
         self.waiting_for = Waiting::Nothing;
+        self.link.noted.set(violation, self.framing.heads());
+        if self.framing.in_body() {
+            self.broken = true;
+            return;
+        }
+        self.pending.extend_from_slice(CARRIER);
+        self.checked = self.pending.len();
     }
 
     /// Heads are held back until they are whole and checked.
     fn take_in(&mut self, bytes: &[u8]) {
-        self.note(bytes.len());
+        self.opened = true;
         let before = self.pending.len();
         self.pending.extend_from_slice(bytes);
-        let (good, violation) = match self.framing.feed(bytes) {
-            Ok(good) => (good, None),
-            Err((violation, good)) => (good, Some(violation)),
-        };
+        let (good, violation) = self.follow(bytes);
         if good > 0 {
             self.checked = before + good;
-            self.waiting_for = Waiting::Nothing; // what comes next has a deadline of its own
         }
         if let Some(violation) = violation {
             self.refuse(violation);
         }
     }
 
-    /// Bytes came: the first-byte deadline is met, the body's floor is counted.
-    fn note(&mut self, bytes: usize) {
-        self.opened = true;
-        self.body_bytes += bytes as u64;
+    /// Feeds the framing; behind a whole head, what comes next has a deadline of its own.
+    fn follow(&mut self, bytes: &[u8]) -> (usize, Option<Violation>) {
+        let heads = self.framing.heads();
+        let (good, violation) = match self.framing.feed(bytes) {
+            Ok(good) => (good, None),
+            Err((violation, good)) => (good, Some(violation)),
+        };
+        if self.framing.heads() > heads {
+            self.waiting_for = Waiting::Nothing;
+        }
+        (good, violation)
     }
 
     fn give(&mut self, out: &mut ReadBuf<'_>) -> bool {
@@ -225,9 +207,9 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         let mut part = ReadBuf::new(out.initialize_unfilled_to(room));
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut part))?;
         let read = part.filled().len();
-        self.note(read);
-        let passed = self.framing.feed(part.filled());
-        debug_assert_eq!(passed, Ok(read), "body bytes hold no head");
+        self.opened = true;
+        let passed = self.follow(part.filled());
+        debug_assert_eq!(passed, (read, None), "body bytes hold no head");
         out.advance(read);
         Poll::Ready(Ok(()))
     }
@@ -259,7 +241,7 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
     /// Holds the deadline of what is being waited for; ready when the connection has to end.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            self.arm(self.expected());
+            self.arm(self.expected(cx.waker()));
             if self.waiting_for == Waiting::Nothing {
                 return Poll::Pending;
             }
@@ -280,6 +262,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         loop {
             if this.give(out) {
                 return Poll::Ready(Ok(()));
+            }
+            if this.broken {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the body is malformed")));
             }
             if this.refused {
                 return this.drain(cx);
@@ -318,7 +303,7 @@ impl<S: AsyncWrite + Unpin> Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let progress = Pin::new(&mut this.socket).poll_write(cx, bytes);
@@ -343,7 +328,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         Pin::new(&mut self.get_mut().socket).poll_flush(cx)
     }
 
+    /// Closing over unread bytes would take a refusal with it: they are thrown away for a while first.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+        let this = self.get_mut();
+        if !this.shut {
+            ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+            this.shut = true;
+            this.stall.as_mut().reset(Instant::now() + LINGER);
+        }
+        if !this.refused || this.drain(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        this.stall.as_mut().poll(cx).map(Ok)
     }
 }

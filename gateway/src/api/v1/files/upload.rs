@@ -17,7 +17,7 @@ use kubemate_wire::files::PURPOSES;
 
 use super::bytes_key;
 use crate::{
-    api::{ApiError, caller::Caller},
+    api::{ApiError, body, caller::Caller},
     app::{App, unix_now},
 };
 
@@ -126,10 +126,10 @@ async fn store(app: &App, caller: &Caller, field: Field<'_>) -> Result<Received,
     let over = Arc::new(AtomicBool::new(false));
     let limit = app.config.server.max_file;
     // The store wants a body that owns itself; the form lends its own. A channel of one piece joins them.
-    let (pieces, body) = tokio::sync::mpsc::channel::<Result<Bytes, io::Error>>(1);
-    let body = tokio_stream::wrappers::ReceiverStream::new(body).boxed();
+    let (pieces, received) = tokio::sync::mpsc::channel::<Result<Bytes, io::Error>>(1);
+    let received = tokio_stream::wrappers::ReceiverStream::new(received).boxed();
     let key = bytes_key(&id)?;
-    let putting = app.objects.put(&caller.tenant, &key, body);
+    let putting = app.objects.put(&caller.tenant, &key, received);
     let sending = send(capped(field.map_err(io::Error::other), limit.as_u64(), over.clone()), pieces);
     let ((), stored) = tokio::join!(sending, putting);
     match stored {
@@ -137,7 +137,7 @@ async fn store(app: &App, caller: &Caller, field: Field<'_>) -> Result<Received,
         Err(_) if over.load(Ordering::Relaxed) => {
             Err(ApiError::TooLarge { limit: limit.to_string(), hint: "split the document or raise `server.max_file`" })
         }
-        Err(ObjectsError::Body(_)) => Err(ApiError::RequestTimeout("the upload broke off or arrived too slowly")),
+        Err(ObjectsError::Body(cause)) => Err(body::fault(&cause).unwrap_or_else(body::broken)),
         Err(error) => Err(error.into()),
     }
 }
@@ -208,7 +208,8 @@ fn clean_name(name: &str) -> String {
 }
 
 fn broken(error: axum::extract::multipart::MultipartError) -> ApiError {
-    ApiError::Invalid { message: format!("the form cannot be read: {}", error.body_text()), param: None, code: None }
+    let message = format!("the form cannot be read: {}", error.body_text());
+    body::fault(&error).unwrap_or(ApiError::Invalid { message, param: None, code: None })
 }
 
 /// Takes back bytes that no row will name.
