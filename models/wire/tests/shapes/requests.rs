@@ -274,9 +274,10 @@ fn a_body_that_is_no_object_is_told_so_without_names_of_this_program() {
 
 #[test]
 fn null_in_a_change_of_an_assistant_is_not_the_same_as_absent() {
-    let change: SaveAssistant =
-        serde_json::from_value(json!({"temperature": null, "description": "d", "tool_resources": {"file_search": null}}))
-            .unwrap();
+    let change: SaveAssistant = serde_json::from_value(
+        json!({"temperature": null, "description": "d", "tool_resources": {"file_search": null}}),
+    )
+    .unwrap();
     assert_eq!(change.temperature, Some(None));
     assert_eq!(change.description, Some(Some("d".to_owned())));
     assert_eq!(change.top_p, None);
