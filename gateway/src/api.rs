@@ -8,6 +8,7 @@ mod edge;
 mod error;
 mod extract;
 mod lasting;
+mod names;
 mod operations;
 mod strict;
 pub(crate) mod v1;
@@ -31,6 +32,7 @@ pub(crate) fn router(app: &App) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(middleware::from_fn_with_state(app.clone(), lasting::bound))
         .layer(middleware::from_fn(strict::refuse_bad_requests))
+        .layer(middleware::from_fn(admin::render))
         .layer(cors::layer(&app.config.server.cors_origins))
         .layer(middleware::from_fn_with_state(app.clone(), edge::observe))
         .with_state(app.clone())

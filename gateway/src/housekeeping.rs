@@ -1,4 +1,4 @@
-//! What has to go in time: expired files and stores, old audit rows, ended jobs.
+//! What has to go in time: expired files and stores, old responses, old audit rows, ended jobs.
 
 use std::time::Duration;
 
@@ -9,6 +9,9 @@ use crate::app::{App, unix_now, unix_now_ms};
 
 /// How often; an expired document is invisible by itself, so this only frees space.
 const EVERY: Duration = Duration::from_mins(5);
+
+/// How long a stored response can be fetched and continued, in seconds: OpenAI keeps them for thirty days.
+const RESPONSES_STAY: i64 = 30 * 24 * 60 * 60;
 
 /// Cleans up until the process stops.
 pub(crate) async fn run(app: App) {
@@ -36,11 +39,22 @@ async fn once(app: &App) {
         Ok(expired) => tracing::debug!(?expired, "expired files and stores were let go"),
         Err(error) => warn!(error = %error, "expired files and stores could not be let go"),
     }
+    trim_responses(app, unix_now()).await;
     if let Err(error) = app.ledger.trim_audit(unix_now_ms()).await {
         warn!(error = %error, "old audit rows could not be let go");
     }
     let keep = i64::try_from(app.config.corpus.worker.keep_ended_jobs.as_millis()).unwrap_or(i64::MAX);
     if let Err(error) = app.ledger.purge_jobs(unix_now_ms().saturating_sub(keep)).await {
         warn!(error = %error, "ended jobs could not be let go");
+    }
+}
+
+async fn trim_responses(app: &App, now: i64) {
+    loop {
+        match app.ledger.trim_responses(now.saturating_sub(RESPONSES_STAY)).await {
+            Ok(0) => return,
+            Ok(count) => tracing::debug!(responses.count = count, "old responses were let go"),
+            Err(error) => return warn!(error = %error, "old responses could not be let go"),
+        }
     }
 }

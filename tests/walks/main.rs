@@ -7,6 +7,7 @@ mod harness;
 
 mod clients;
 mod crash;
+mod doors;
 mod hostile;
 mod lasting;
 mod load;

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Api, CHAT, Library, Server, shared, tenant};
+use crate::harness::{Answer, Api, CHAT, EMBEDDER, Library, Server, shared, tenant};
 
 /// Everything one tenant can own, by id.
 struct Owned {
@@ -169,6 +169,28 @@ async fn an_administrator_of_one_tenant_rules_no_other() {
     assert_eq!(ruler.post("/admin/v1/tenants", json!({"name": "iso-new"})).await.status, 403);
     let wider = ruler.post(path, json!({"name": "wider", "scopes": ["files"]})).await;
     assert_eq!(wider.status, 403, "a key cannot make a key with more rights: {}", wider.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_key_reaches_no_further_through_what_it_saves() {
+    let server = shared().await;
+    let api = tenant(server, "iso-narrow").await;
+    let secret = owned(&api).await;
+    let narrow = async |rights: Value| {
+        let key = server.admin().post("/admin/v1/tenants/iso-narrow/keys", rights).await.json();
+        server.caller(key["key"].as_str().expect("a secret"))
+    };
+    let saver = narrow(json!({"name": "saver", "scopes": ["assistants", "chat"]})).await;
+    let resources = json!({"file_search": {"vector_store_ids": [secret.store]}});
+    let leak = json!({"name": "leak", "model": CHAT, "tool_resources": resources});
+    assert_eq!(saver.post("/v1/assistants", leak).await.refused(403)["code"], "insufficient_permissions");
+    let path = format!("/v1/assistants/{}", secret.assistant);
+    assert_eq!(saver.post(&path, json!({"tool_resources": resources})).await.status, 403);
+    assert_eq!(saver.post(&path, json!({"description": "harmless"})).await.json()["description"], "harmless");
+    let chatter = narrow(json!({"name": "chatter", "models": [CHAT]})).await;
+    let store = chatter.post("/v1/vector_stores", json!({"embedding_model": EMBEDDER})).await.refused(404);
+    assert_eq!(store["code"], "model_not_found");
+    chatter.post("/v1/vector_stores", json!({"name": "as configured"})).await.json();
 }
 
 #[tokio::test(flavor = "multi_thread")]

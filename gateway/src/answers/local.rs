@@ -7,6 +7,7 @@ use kubemate_wire::{
     chat::{self, ChatRequest, Message, ResponseFormat},
     input::Strings,
 };
+use serde_json::Value;
 
 use crate::api::ApiError;
 
@@ -56,6 +57,42 @@ fn refuse_unserved(request: &ChatRequest) -> Result<(), ApiError> {
     }
     if request.reasoning_effort.as_deref().is_some_and(|effort| effort != "none") {
         return Err(ApiError::unsupported("reasoning_effort", format!("model `{model}` does not reason")));
+    }
+    refuse_choice_of_tool(request)?;
+    refuse_other_senses(request)
+}
+
+/// Without tools only `none` and `auto` can be chosen.
+fn refuse_choice_of_tool(request: &ChatRequest) -> Result<(), ApiError> {
+    let idle = |choice: &Value| choice.is_null() || matches!(choice.as_str(), Some("none" | "auto"));
+    let functions = request.other.get("functions").and_then(Value::as_array);
+    if functions.is_some_and(|functions| !functions.is_empty()) {
+        let message = format!("model `{}` cannot call functions", request.model);
+        return Err(ApiError::unsupported("functions", message));
+    }
+    for (field, choice) in
+        [("tool_choice", request.tool_choice.as_ref()), ("function_call", request.other.get("function_call"))]
+    {
+        if choice.is_some_and(|choice| !idle(choice)) {
+            let message = format!("`{field}` asks for a call, and model `{}` cannot call tools", request.model);
+            return Err(ApiError::unsupported(field, message));
+        }
+    }
+    Ok(())
+}
+
+/// What is not text, and the web.
+fn refuse_other_senses(request: &ChatRequest) -> Result<(), ApiError> {
+    let model = &request.model;
+    let modes = request.other.get("modalities").and_then(Value::as_array);
+    if modes.is_some_and(|modes| modes.iter().any(|mode| mode.as_str() != Some("text"))) {
+        let message = format!("model `{model}` writes text; `modalities` takes only `text`");
+        return Err(ApiError::unsupported("modalities", message));
+    }
+    for (field, does) in [("audio", "does not speak"), ("web_search_options", "does not search the web")] {
+        if request.other.get(field).is_some_and(|value| !value.is_null()) {
+            return Err(ApiError::unsupported(field, format!("model `{model}` {does}")));
+        }
     }
     Ok(())
 }
@@ -182,4 +219,46 @@ fn biases(biases: &BTreeMap<String, f64>) -> Result<BTreeMap<u32, f32>, ApiError
         })
     };
     biases.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn blamed(field: &str, value: Value) -> Option<String> {
+        let request = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], field: value});
+        match refuse_unserved(&serde_json::from_value(request).unwrap()) {
+            Err(ApiError::Invalid { param, code: Some("unsupported_parameter"), .. }) => param,
+            Err(error) => panic!("{error}"),
+            Ok(()) => None,
+        }
+    }
+
+    #[test]
+    fn what_a_local_model_cannot_do_is_refused_by_name() {
+        let call = json!({"type": "function", "function": {"name": "f"}});
+        for (field, value) in [
+            ("functions", json!([{"name": "f"}])),
+            ("function_call", json!({"name": "f"})),
+            ("tool_choice", call),
+            ("tool_choice", json!("required")),
+            ("modalities", json!(["text", "audio"])),
+            ("audio", json!({"voice": "alloy", "format": "wav"})),
+            ("web_search_options", json!({})),
+        ] {
+            assert_eq!(blamed(field, value).as_deref(), Some(field));
+        }
+        for (field, value) in [
+            ("functions", json!([])),
+            ("tool_choice", json!("none")),
+            ("tool_choice", json!("auto")),
+            ("modalities", json!(["text"])),
+            ("audio", json!(null)),
+            ("verbosity", json!("low")),
+        ] {
+            assert_eq!(blamed(field, value), None, "{field}");
+        }
+    }
 }

@@ -8,8 +8,9 @@ mod system;
 mod tenants;
 mod usage;
 
-use axum::middleware;
 use utoipa_axum::router::OpenApiRouter;
+
+pub(super) use problem::render;
 
 use crate::app::App;
 
@@ -21,5 +22,4 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .merge(usage::router())
         .merge(audit::router())
         .merge(system::router())
-        .layer(middleware::map_response(problem::render))
 }

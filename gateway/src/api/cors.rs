@@ -4,13 +4,14 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
 /// Headers that a page's client reads: ids, retries and limits.
-const EXPOSED: [&str; 12] = [
+const EXPOSED: [&str; 13] = [
     "x-request-id",
     "openai-processing-ms",
     "retry-after",
     "retry-after-ms",
     "x-should-retry",
     "x-kubemate-cache",
+    "x-kubemate-truncated",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",

@@ -46,7 +46,7 @@ pub(crate) enum ApiError {
     UnsupportedMediaType(&'static str),
     #[error("{0}")]
     Conflict(String),
-    #[error("{what} is busy; try again in {} s", retry_after.as_secs().max(1))]
+    #[error("{what} is busy; try again in {} s", whole_seconds(*retry_after))]
     Busy { what: String, retry_after: Duration },
     #[error("{0}")]
     Unavailable(String),
@@ -138,7 +138,7 @@ impl ApiError {
     fn steer(&self, response: &mut Response) {
         let headers = response.headers_mut();
         if let Self::Busy { retry_after, .. } = self {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(*retry_after)));
             headers.insert("retry-after-ms", HeaderValue::from(retry_after.as_millis().max(1) as u64));
         }
         if matches!(self, Self::Upstream { .. } | Self::Conflict(_)) {
@@ -148,6 +148,11 @@ impl ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
     }
+}
+
+/// Rounded up: who waits a second less than was said is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }
 
 impl IntoResponse for ApiError {
@@ -170,4 +175,20 @@ pub(super) async fn unknown_path() -> ApiError {
 /// Answers methods that a path does not take.
 pub(super) async fn method_not_allowed(method: http::Method) -> ApiError {
     ApiError::MethodNotAllowed(method.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_in_seconds_is_never_shorter_than_the_one_in_milliseconds() {
+        for (wait, seconds, millis) in [(0, "1", "1"), (999, "1", "999"), (1000, "1", "1000"), (1001, "2", "1001")] {
+            let error = ApiError::Busy { what: "the model".to_owned(), retry_after: Duration::from_millis(wait) };
+            assert!(error.to_string().ends_with(&format!("in {seconds} s")), "{error}");
+            let response = error.into_response();
+            assert_eq!(response.headers()[header::RETRY_AFTER], seconds);
+            assert_eq!(response.headers()["retry-after-ms"], millis);
+        }
+    }
 }

@@ -1,6 +1,11 @@
 //! Endpoints for operators: health, readiness, metrics, and the API's own description.
 
-use axum::{Json, Router, extract::State, response::IntoResponse};
+use axum::{
+    Json, Router,
+    extract::State,
+    middleware,
+    response::{IntoResponse, Response},
+};
 use http::{StatusCode, header};
 use serde::Serialize;
 use utoipa::{
@@ -10,6 +15,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::ApiError;
 use crate::app::App;
 
 /// Head of the OpenAPI document.
@@ -42,7 +48,16 @@ pub(super) fn description() -> Document {
 
 /// `/openapi.json` and the page at `/docs`; all its files are in the binary.
 pub(super) fn documentation(document: Document) -> Router<App> {
-    SwaggerUi::new("/docs").url("/openapi.json", document).into()
+    let pages: Router<App> = SwaggerUi::new("/docs").url("/openapi.json", document).into();
+    pages.layer(middleware::map_response(told))
+}
+
+/// The pages refuse what they do not have without a word; the rest of the process never does.
+async fn told(response: Response) -> Response {
+    match response.status() {
+        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => ApiError::UnknownPath.into_response(),
+        _ => response,
+    }
 }
 
 /// What is still told to everybody while the process stops.

@@ -5,6 +5,7 @@ mod chat;
 mod completions;
 mod embeddings;
 mod files;
+mod metadata;
 mod models;
 pub(crate) mod paging;
 mod rerank;

@@ -41,6 +41,11 @@ const LAST_BREATH: Duration = Duration::from_secs(1);
 /// The signal of a process that used up its processor time (POSIX).
 const SIGXCPU: i32 = 24;
 
+/// The code of a file whose reader ended.
+pub(crate) const PARSE_CRASHED: &str = "parse_crashed";
+/// The code of a file whose reader took too long.
+pub(crate) const PARSE_TIMEOUT: &str = "parse_timeout";
+
 /// Reads each file in a child process of a program that calls [`serve_as_child`].
 pub struct ChildParser {
     exe: PathBuf,
@@ -168,12 +173,12 @@ fn crashed(status: Option<ExitStatus>) -> ParseFailure {
         return timed_out();
     }
     let message = "reading the file took more memory than allowed, or made the reader stop; save it in another format or split it";
-    ParseFailure::permanent("parse_crashed", message)
+    ParseFailure::permanent(PARSE_CRASHED, message)
 }
 
 fn timed_out() -> ParseFailure {
     ParseFailure::permanent(
-        "parse_timeout",
+        PARSE_TIMEOUT,
         "reading the file took longer than allowed; split it or save it in another format",
     )
 }

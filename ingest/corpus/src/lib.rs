@@ -36,7 +36,7 @@ pub use chunking::{Chunk, ChunkConfig, Chunking, ChunkingStrategy, Sight, Static
 pub use config::{ChildLimits, CorpusConfig, WorkerConfig};
 pub use corpus::{Clock, Corpus, Embedders, Parts};
 pub use error::CorpusError;
-pub use parser::{DocumentParser, InProcessParser, ParseFailure, Upload};
+pub use parser::{DocumentParser, FILE_CODES, InProcessParser, ParseFailure, Upload};
 pub use parts::embedder_identity;
 pub use quotes::Quote;
 pub use script::Language;

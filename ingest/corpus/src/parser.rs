@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use kubemate_objects::{ByteStream, collect};
 use kubemate_parse::{Document, Hint, Limits, ParseError};
 
+use crate::child::{PARSE_CRASHED, PARSE_TIMEOUT};
+
 /// What is known about a file before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
@@ -16,6 +18,20 @@ pub struct Upload {
     /// Its length in bytes.
     pub bytes: u64,
 }
+
+/// The codes of failures that lie in the file: sending the same file again fails again.
+pub const FILE_CODES: [&str; 10] = [
+    "unsupported_file",
+    "encrypted_file",
+    "broken_file",
+    "empty_file",
+    "no_text",
+    "unknown_encoding",
+    "too_large",
+    "reader_failed",
+    PARSE_CRASHED,
+    PARSE_TIMEOUT,
+];
 
 /// Why there is no document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,5 +95,30 @@ impl DocumentParser for InProcessParser {
         let parsed = tokio::task::spawn_blocking(read).await;
         let parsed = parsed.map_err(|_| ParseFailure::from(ParseError::Reader))?;
         Ok(parsed?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_reader_blames_the_file() {
+        let text = || "x".to_owned();
+        let all = [
+            ParseError::Unsupported(text()),
+            ParseError::Encrypted,
+            ParseError::Broken(text()),
+            ParseError::Empty,
+            ParseError::NoText,
+            ParseError::Encoding,
+            ParseError::TooLarge { limit: "max_pages", allowed: 1 },
+            ParseError::Reader,
+        ];
+        let codes = all.map(|error| ParseFailure::from(error).code);
+        for code in &codes {
+            assert!(FILE_CODES.contains(&code.as_str()), "{code}");
+        }
+        assert_eq!(codes.len() + 2, FILE_CODES.len(), "and the two of the child");
     }
 }

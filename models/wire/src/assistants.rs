@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Metadata;
+use crate::null::present;
 
 /// A saved assistant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,40 +40,42 @@ pub struct Assistant {
     pub top_p: Option<f64>,
 }
 
-/// Save or change an assistant. When changing, absent fields stay as they are.
+/// Save or change an assistant. When changing, absent fields stay as they are and null clears.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct SaveAssistant {
     /// The model behind it; required when saving a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The model name it answers to, unique in the tenant; required when saving a new one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub name: Option<Option<String>>,
     /// For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
     /// What it is told first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instructions: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<Option<String>>,
     /// Only `file_search` is served.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tools: Option<Vec<AssistantTool>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Option<Vec<AssistantTool>>>,
     /// Where `file_search` searches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool_resources: Option<ToolResources>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub tool_resources: Option<Option<ToolResources>>,
     /// Up to 16 pairs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Metadata>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Option<Metadata>>,
     /// 0 to 2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<Option<f64>>,
     /// 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<Option<f64>>,
 }
 
 /// A tool of an assistant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct AssistantTool {
     /// `file_search`.
     #[serde(rename = "type")]
@@ -84,14 +87,16 @@ pub struct AssistantTool {
 
 /// What tools work on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct ToolResources {
-    /// For `file_search`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file_search: Option<FileSearchResources>,
+    /// For `file_search`; null takes all knowledge bases away.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub file_search: Option<Option<FileSearchResources>>,
 }
 
 /// Where `file_search` searches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct FileSearchResources {
     /// Knowledge bases.
     #[serde(default)]

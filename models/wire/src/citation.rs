@@ -43,6 +43,7 @@ pub struct FileCitation {
 /// Extension of chat requests: how citations are made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[serde(expecting = "a JSON object")]
 pub struct CitationOptions {
     /// Whether annotations are made at all; true when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use crate::usage::Usage;
 
 /// Continue one or more prompts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct CompletionRequest {
     /// The model.
     pub model: String,

@@ -15,13 +15,20 @@ use crate::usage::InputUsage;
 
 /// Most inputs of one request. Source: OpenAI's reference for `input`.
 pub const MAX_INPUTS: usize = 2048;
+/// Most token ids of one input. Source: OpenAI's reference for `input`.
+pub const MAX_INPUT_TOKENS: usize = 8192;
+/// Most token ids of one request. Source: OpenAI's reference for `input`.
+pub const MAX_TOKENS: usize = 300_000;
 
 /// Turn texts into vectors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct EmbeddingsRequest {
     /// The embedding model.
     pub model: String,
-    /// Texts or token ids.
+    /// Texts or token ids. What is longer than the model's context is cut there, because clients such as langchain split by
+    /// OpenAI's 8,191 tokens and know no other limit; the answer's `x-kubemate-truncated` says how many inputs were cut,
+    /// and the field `truncate: false` has them refused instead.
     pub input: Input,
     /// `float` when absent; SDKs ask for `base64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

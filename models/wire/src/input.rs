@@ -38,6 +38,19 @@ impl Input {
         }
     }
 
+    /// Token ids of the longest input and of all together; texts have none.
+    #[must_use]
+    pub fn token_ids(&self) -> (usize, usize) {
+        match self {
+            Self::Text(_) | Self::Texts(_) => (0, 0),
+            Self::Tokens(ids) => (ids.len(), ids.len()),
+            Self::TokenLists(lists) => {
+                let lengths = || lists.iter().map(Vec::len);
+                (lengths().max().unwrap_or(0), lengths().sum())
+            }
+        }
+    }
+
     /// True for an empty list and for a list with no token in it. An empty string is one input.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -13,6 +13,7 @@ pub mod error;
 pub mod files;
 pub mod input;
 pub mod models;
+mod null;
 pub mod page;
 pub mod rerank;
 pub mod responses;

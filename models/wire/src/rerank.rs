@@ -7,6 +7,7 @@ use crate::usage::InputUsage;
 
 /// Order documents by how well they answer a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct RerankRequest {
     /// The reranking model.
     pub model: String,

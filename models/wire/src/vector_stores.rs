@@ -11,9 +11,10 @@ pub use batches::{BatchFile, CreateFileBatch, FileBatch};
 pub use files::{AttachFile, ChunkingStrategy, ContentPage, ContentPart, FileStatus, LastError, LastErrorCode};
 pub use files::{Progress, StaticChunking, UpdateFile, VectorStoreFile};
 pub use filters::{Attribute, Attributes, Comparison, Compound, CompoundKind, Filter, OperandValue, Operator};
-pub use search::{HybridWeights, RankingOptions, SearchPage, SearchRequest, SearchResult};
+pub use search::{HybridWeights, RANKERS, RankingOptions, SearchPage, SearchRequest, SearchResult};
 
 use crate::Metadata;
+use crate::null::present;
 
 /// A knowledge base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,7 @@ pub enum StoreStatus {
 
 /// Deletes a store some days after it was last used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct ExpiresAfter {
     /// From when days are counted.
     pub anchor: Anchor,
@@ -96,6 +98,7 @@ pub enum Anchor {
 
 /// Make a knowledge base.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct CreateVectorStore {
     /// Shown in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +125,7 @@ pub struct CreateVectorStore {
 
 /// Change a knowledge base. Absent fields stay, null clears.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct UpdateVectorStore {
     /// The new name.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -132,13 +136,4 @@ pub struct UpdateVectorStore {
     /// The new metadata, as a whole.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Option<Metadata>>,
-}
-
-/// Tells a field that is null from one that is absent.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
 }

@@ -47,7 +47,8 @@ impl Ledger {
         now: i64,
     ) -> Result<Owned<AssistantRow>, LedgerError> {
         let txn = self.begin().await?;
-        let row = checked(&txn, tenant, new_id("asst_"), new, now, now).await?;
+        must_exist(&txn, tenant, &new.store_ids, &[]).await?;
+        let row = row_of(tenant, new_id("asst_"), new, now, now);
         let inserted = Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(&txn).await;
         inserted.map_err(|cause| taken(cause, || format!("assistant `{}` exists", row.name)))?;
         txn.commit().await?;
@@ -78,10 +79,11 @@ impl Ledger {
         page::read(self.read(), of(tenant), Condition::all(), page).await
     }
 
-    /// Replaces all of an assistant but its id and age.
+    /// Replaces all of an assistant but its id and age. A vector store that it named before may be gone by now: the rest
+    /// can be changed all the same.
     ///
     /// # Errors
-    /// [`LedgerError::NotFound`] for it or a vector store, [`LedgerError::Conflict`] when the name is taken.
+    /// [`LedgerError::NotFound`] for it or a vector store that it did not name before, [`LedgerError::Conflict`] when the name is taken.
     pub async fn update_assistant(
         &self,
         tenant: &TenantId,
@@ -91,7 +93,8 @@ impl Ledger {
     ) -> Result<Owned<AssistantRow>, LedgerError> {
         let txn = self.begin().await?;
         let before = find(&txn, tenant, Column::Id, id).await?;
-        let row = checked(&txn, tenant, before.id.clone(), new, before.created_at, now).await?;
+        must_exist(&txn, tenant, &new.store_ids, &before.stores()).await?;
+        let row = row_of(tenant, before.id.clone(), new, before.created_at, now);
         let changed = Entity::update(ActiveModel::from(row.clone()).reset_all()).exec_without_returning(&txn).await;
         changed.map_err(|cause| taken(cause, || format!("assistant `{}` exists", row.name)))?;
         txn.commit().await?;
@@ -108,21 +111,26 @@ impl Ledger {
     }
 }
 
-async fn checked<C: ConnectionTrait>(
+/// Refuses vector stores that are not there, other than those that were named `before`.
+async fn must_exist<C: ConnectionTrait>(
     db: &C,
     tenant: &TenantId,
-    id: String,
-    new: NewAssistant,
-    created_at: i64,
-    updated_at: i64,
-) -> Result<AssistantRow, LedgerError> {
-    for store in &new.store_ids {
-        stores::find(db, tenant, store).await?;
+    ids: &[String],
+    before: &[String],
+) -> Result<(), LedgerError> {
+    for id in ids {
+        if !before.contains(id) {
+            stores::find(db, tenant, id).await?;
+        }
     }
+    Ok(())
+}
+
+fn row_of(tenant: &TenantId, id: String, new: NewAssistant, created_at: i64, updated_at: i64) -> AssistantRow {
     let NewAssistant { name, model, instructions, store_ids, settings } = new;
     let store_ids = Json::from(store_ids);
     let tenant = tenant.to_string();
-    Ok(AssistantRow { tenant, id, name, model, instructions, store_ids, settings, created_at, updated_at })
+    AssistantRow { tenant, id, name, model, instructions, store_ids, settings, created_at, updated_at }
 }
 
 fn of(tenant: &TenantId) -> Select<Entity> {

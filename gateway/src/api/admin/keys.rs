@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{operator::Operator, tenants::Listed};
 use crate::{
-    api::{ApiError, Json as Body, Path},
+    api::{ApiError, Json as Body, Path, names},
     app::{App, unix_now},
     auth::{ADMIN_KEY, Deed, Issued, Wanted, issue, rights},
 };
@@ -61,17 +61,16 @@ impl From<&KeyRow> for Key {
 
 /// A key to be made. Its rights must be a subset of the rights of the key that makes it.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
 struct NewKey {
+    /// 1 to 200 characters.
     name: String,
     /// Id of a project of the tenant; its project `default` when absent.
     project: Option<String>,
-    /// Every scope but `admin` when absent.
-    #[serde(default)]
-    scopes: Vec<String>,
-    /// All models when absent.
-    #[serde(default)]
-    models: Vec<String>,
+    /// Every scope but `admin` when absent; not an empty list.
+    scopes: Option<Vec<String>>,
+    /// All models when absent; not an empty list.
+    models: Option<Vec<String>>,
     /// Unix seconds.
     expires_at: Option<i64>,
 }
@@ -107,8 +106,10 @@ async fn create(
 }
 
 fn wanted(operator: &Operator, asked: NewKey) -> Result<Wanted, ApiError> {
-    let rights =
-        rights(&asked.scopes, &asked.models, asked.expires_at).map_err(|why| ApiError::invalid("scopes", why))?;
+    names::check("name", &asked.name)?;
+    let scopes = some_or_absent("scopes", asked.scopes, "every scope but `admin`")?;
+    let models = some_or_absent("models", asked.models, "all models")?;
+    let rights = rights(&scopes, &models, asked.expires_at).map_err(|why| ApiError::invalid("scopes", why))?;
     rights.is_subset_of(&operator.caller().rights).map_err(|error| ApiError::Forbidden(error.to_string()))?;
     let project = asked.project.as_deref().map(ProjectId::parse).transpose();
     let key = operator.caller().key.clone();
@@ -118,6 +119,17 @@ fn wanted(operator: &Operator, asked: NewKey) -> Result<Wanted, ApiError> {
         rights,
         maker: Some(key).filter(|key| key.as_str() != ADMIN_KEY),
     })
+}
+
+/// An empty list reads like "none" and must not make a key that may do all.
+fn some_or_absent(field: &str, list: Option<Vec<String>>, all: &str) -> Result<Vec<String>, ApiError> {
+    match list {
+        Some(list) if list.is_empty() => {
+            let message = format!("`{field}` is an empty list; name at least one, or leave it out for {all}");
+            Err(ApiError::invalid(field, message))
+        }
+        list => Ok(list.unwrap_or_default()),
+    }
 }
 
 fn refused(error: anyhow::Error) -> ApiError {
@@ -141,4 +153,22 @@ async fn revoke(
     app.audit.change(operator.caller(), deed, app.ledger.revoke_key(&tenant, &id, unix_now())).await?;
     app.keys.forget();
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_is_not_everything() {
+        assert_eq!(some_or_absent("models", None, "all models").unwrap(), Vec::<String>::new());
+        assert_eq!(some_or_absent("models", Some(vec!["m".to_owned()]), "all models").unwrap(), ["m"]);
+        let ApiError::Invalid { message, param, .. } =
+            some_or_absent("models", Some(Vec::new()), "all models").unwrap_err()
+        else {
+            panic!("a wrong request")
+        };
+        assert!(message.contains("leave it out for all models"), "{message}");
+        assert_eq!(param.as_deref(), Some("models"));
+    }
 }

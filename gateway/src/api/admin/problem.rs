@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, response::Response};
+use axum::{body::Body, extract::Request, middleware::Next, response::Response};
 use http::{HeaderValue, header};
 use serde::Serialize;
 
@@ -20,8 +20,17 @@ struct Problem<'a> {
     code: Option<&'static str>,
 }
 
-/// Rewrites the body of an error; other answers pass.
-pub(super) async fn render(mut response: Response) -> Response {
+/// What every path of the admin API begins with.
+const ADMIN: &str = "/admin/";
+
+/// Rewrites errors of the admin API, those of paths and methods that it does not have included; other answers pass.
+pub(in crate::api) async fn render(request: Request, next: Next) -> Response {
+    let is_admin = request.uri().path().starts_with(ADMIN);
+    let response = next.run(request).await;
+    if is_admin { as_problem(response) } else { response }
+}
+
+fn as_problem(mut response: Response) -> Response {
     let Some(error) = response.extensions().get::<Arc<ApiError>>().cloned() else {
         return response;
     };

@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::operator::Operator;
 use crate::{
-    api::{ApiError, Json as Body, Path},
+    api::{ApiError, Json as Body, Path, names},
     app::{App, unix_now},
     auth::Deed,
 };
@@ -36,7 +36,7 @@ impl From<&TenantRow> for Tenant {
 
 /// A tenant to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
 struct NewTenant {
     /// Small letters, digits and dashes, up to 63.
     name: String,
@@ -60,8 +60,9 @@ impl From<&ProjectRow> for Project {
 
 /// A project to be made.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a JSON object")]
 struct NewProject {
+    /// 1 to 200 characters.
     name: String,
 }
 
@@ -119,6 +120,7 @@ async fn create_project(
 ) -> Result<(StatusCode, Json<Project>), ApiError> {
     let tenant = operator.tenant(&tenant)?;
     let name = body.value.name;
+    names::check("name", &name)?;
     let deed = Deed::new("project.create", format!("{tenant}/{name}")).to(&tenant);
     let made = app.ledger.create_project(&tenant, &name, unix_now());
     let row = app.audit.change(operator.caller(), deed, made).await?;

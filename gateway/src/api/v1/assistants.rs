@@ -1,5 +1,7 @@
 //! `/v1/assistants`: saved assistants, which appear as models named by the tenant.
 
+mod limits;
+
 use axum::{Json, extract::State};
 use kubemate_identity::Scope;
 use kubemate_ledger::{AssistantRow, NewAssistant};
@@ -21,8 +23,6 @@ use crate::{
 const USUAL: u32 = 20;
 /// The most that one page holds.
 const MOST: u32 = 100;
-/// Characters of a model name.
-const NAME: std::ops::RangeInclusive<usize> = 1..=256;
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(fetch, update, delete))
@@ -66,37 +66,58 @@ async fn changed(
     saved: Option<&AssistantRow>,
     asked: SaveAssistant,
 ) -> Result<NewAssistant, ApiError> {
-    let name = asked.name.or_else(|| saved.map(|row| row.name.clone()));
-    let name = name.filter(|name| NAME.contains(&name.chars().count()));
-    let name = name.ok_or_else(|| {
-        ApiError::invalid("name", "`name` is what clients will ask for as a model: 1 to 256 characters")
-    })?;
+    limits::check(&asked)?;
+    refuse_other_tools(asked.tools.iter().flatten().flatten())?;
+    let name = name(saved, asked.name)?;
     let model = asked.model.or_else(|| saved.map(|row| row.model.clone()));
     let model =
         model.ok_or_else(|| ApiError::invalid("model", "`model` is missing: name the model behind the assistant"))?;
     check_names(app, caller, &name, &model)?;
-    let stores = match asked.tool_resources.and_then(|resources| resources.file_search) {
-        Some(resources) => resources.vector_store_ids,
-        None => saved.map(AssistantRow::stores).unwrap_or_default(),
-    };
-    for store in &stores {
-        app.ledger.store(&caller.tenant, store).await?;
-    }
-    refuse_other_tools(asked.tools.as_deref().unwrap_or_default())?;
     let before = saved.map(Settings::of).unwrap_or_default();
     let settings = Settings {
-        description: asked.description.or(before.description),
-        metadata: asked.metadata.or(before.metadata),
-        temperature: asked.temperature.or(before.temperature),
-        top_p: asked.top_p.or(before.top_p),
+        description: asked.description.unwrap_or(before.description),
+        metadata: asked.metadata.unwrap_or(before.metadata),
+        temperature: asked.temperature.unwrap_or(before.temperature),
+        top_p: asked.top_p.unwrap_or(before.top_p),
     };
+    let instructions = asked.instructions.map(Option::unwrap_or_default);
     Ok(NewAssistant {
         name,
         model,
-        instructions: asked.instructions.or_else(|| saved.map(|row| row.instructions.clone())).unwrap_or_default(),
-        store_ids: stores,
+        instructions: instructions.or_else(|| saved.map(|row| row.instructions.clone())).unwrap_or_default(),
+        store_ids: stores(app, caller, saved, asked.tool_resources).await?,
         settings: serde_json::to_value(settings).map_err(ApiError::internal)?,
     })
+}
+
+fn name(saved: Option<&AssistantRow>, asked: Option<Option<String>>) -> Result<String, ApiError> {
+    // A null would clear it, and without a name nobody could ask for the assistant.
+    let name = asked.unwrap_or_else(|| saved.map(|row| row.name.clone())).filter(|name| !name.trim().is_empty());
+    name.ok_or_else(|| ApiError::invalid("name", "`name` is what clients ask for as a model: 1 to 256 characters"))
+}
+
+/// The knowledge bases behind it. Whoever names one must be allowed to read it: the assistant answers from it for
+/// every key of the tenant. Those that were named before stay, even when one of them is gone by now.
+async fn stores(
+    app: &App,
+    caller: &Caller,
+    saved: Option<&AssistantRow>,
+    asked: Option<Option<ToolResources>>,
+) -> Result<Vec<String>, ApiError> {
+    let named = match asked {
+        None | Some(Some(ToolResources { file_search: None })) => {
+            return Ok(saved.map(AssistantRow::stores).unwrap_or_default());
+        }
+        Some(None) => Vec::new(),
+        Some(Some(ToolResources { file_search: Some(resources) })) => resources.unwrap_or_default().vector_store_ids,
+    };
+    if !named.is_empty() {
+        caller.must(Scope::VectorStores)?;
+    }
+    for store in &named {
+        app.ledger.store(&caller.tenant, store).await?;
+    }
+    Ok(named)
 }
 
 fn check_names(app: &App, caller: &Caller, name: &str, model: &str) -> Result<(), ApiError> {
@@ -109,8 +130,8 @@ fn check_names(app: &App, caller: &Caller, name: &str, model: &str) -> Result<()
     app.routes.choose(model).map(drop)
 }
 
-fn refuse_other_tools(tools: &[AssistantTool]) -> Result<(), ApiError> {
-    match tools.iter().find(|tool| tool.kind != "file_search") {
+fn refuse_other_tools<'a>(mut tools: impl Iterator<Item = &'a AssistantTool>) -> Result<(), ApiError> {
+    match tools.find(|tool| tool.kind != "file_search") {
         Some(tool) => Err(ApiError::unsupported("tools", format!("tools of type `{}` are not served", tool.kind))),
         None => Ok(()),
     }
@@ -179,7 +200,7 @@ fn object(row: &AssistantRow) -> Assistant {
         model: row.model.clone(),
         instructions: Some(row.instructions.clone()),
         tools: if vector_store_ids.is_empty() { Vec::new() } else { vec![tool()] },
-        tool_resources: Some(ToolResources { file_search: Some(FileSearchResources { vector_store_ids }) }),
+        tool_resources: Some(ToolResources { file_search: Some(Some(FileSearchResources { vector_store_ids })) }),
         metadata: Some(settings.metadata.unwrap_or_default()),
         temperature: settings.temperature,
         top_p: settings.top_p,

@@ -1,5 +1,6 @@
 //! `/v1/files`.
 
+mod filename;
 mod upload;
 
 use axum::{

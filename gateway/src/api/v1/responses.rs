@@ -1,6 +1,8 @@
 //! `POST /v1/responses`, with the `file_search` tool.
 
 mod conversation;
+mod listing;
+mod unserved;
 mod writer;
 
 use axum::{
@@ -9,22 +11,34 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
+use kubemate_engine::Advice;
 use kubemate_identity::Scope;
 use kubemate_ledger::NewResponse;
 use kubemate_wire::{
-    page::{Deleted, DeletedObject},
+    chat::ChatRequest,
+    page::{Deleted, DeletedObject, ListQuery},
     responses::{InputItem, ResponseObject, ResponsesRequest, StreamEvent},
 };
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{conversation::Conversation, writer::Writer};
-use super::sse::{self, Ending, Frame};
+use super::{
+    paging::page,
+    sse::{self, Ending, Frame},
+};
 use crate::{
     answers,
-    api::{ApiError, Json as Body, Path, caller::Caller},
+    api::{ApiError, Json as Body, Path, Query, caller::Caller},
     app::{App, unix_now},
+    models::Target,
 };
+
+/// OpenAI's page of input items.
+const USUAL: u32 = 20;
+/// The most that one page holds.
+const MOST: u32 = 100;
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(fetch, delete)).routes(routes!(input_items))
@@ -38,8 +52,9 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<ResponsesRequ
     let asked = body.value;
     let conversation = Conversation::of(&app, &caller, &asked).await?;
     let (request, grounding) = conversation.chat_request(&app, &caller, &asked).await?;
+    let drawn = drawn(&app, &request)?;
     let answer = answers::answer(&app, &caller, request, grounding).await?;
-    let writer = Writer::new(&asked, answer.grounded.as_ref(), unix_now());
+    let writer = Writer::new(&asked, drawn, answer.grounded.as_ref(), unix_now());
     let keeper = Keeper { app, caller, items: conversation.into_items(), keeps: asked.store.unwrap_or(true) };
     if asked.streams() {
         return Ok(stream(answer.pieces, writer, keeper));
@@ -52,6 +67,16 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<ResponsesRequ
     let response = writer.complete(unix_now());
     keeper.keep(&response).await?;
     Ok(Json(response).into_response())
+}
+
+/// How the tokens are drawn: as the client or its assistant says, else as the makers of a model on this machine advise.
+fn drawn(app: &App, request: &ChatRequest) -> Result<Advice, ApiError> {
+    let advice = match app.routes.choose(&request.model)? {
+        Target::Local(name) => app.local.habits(&name).advice,
+        Target::Remote(..) => Advice::NONE,
+    };
+    let temperature = request.temperature.unwrap_or(advice.temperature);
+    Ok(Advice { temperature, top_p: request.top_p.unwrap_or(advice.top_p) })
 }
 
 fn stream(mut pieces: answers::Pieces, mut writer: Writer, keeper: Keeper) -> Response {
@@ -108,11 +133,25 @@ impl Keeper {
     }
 }
 
-/// A stored response.
+/// How a stored response is wanted.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    stream: Option<bool>,
+}
+
+/// A stored response, for thirty days after it was made.
 #[utoipa::path(get, path = "/v1/responses/{id}", tag = "responses", params(("id" = String, Path)),
     responses((status = 200, description = "The response")))]
-async fn fetch(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn fetch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Value>, ApiError> {
     caller.must(Scope::Chat)?;
+    if wanted.stream.unwrap_or(false) {
+        return Err(ApiError::unsupported("stream", "a stored response is not streamed again; leave `stream` out"));
+    }
     let row = app.ledger.response(&caller.tenant, &id).await?;
     Ok(Json(row.body.clone()))
 }
@@ -128,14 +167,18 @@ async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
     Ok(Json(Deleted::new(DeletedObject::Response, id)))
 }
 
-/// What a stored response answered.
+/// What a stored response answered, newest first.
 #[utoipa::path(get, path = "/v1/responses/{id}/input_items", tag = "responses", params(("id" = String, Path)),
     responses((status = 200, description = "A list of items")))]
-async fn input_items(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn input_items(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, ApiError> {
     caller.must(Scope::Chat)?;
+    let window = page(&query, USUAL, MOST)?;
     let row = app.ledger.response(&caller.tenant, &id).await?;
     let items: Vec<InputItem> = serde_json::from_value(row.input.clone()).map_err(ApiError::internal)?;
-    let items: Vec<Value> = items.into_iter().map(conversation::listed).collect();
-    let (first, last) = (items.first().and_then(|item| item.get("id")), items.last().and_then(|item| item.get("id")));
-    Ok(Json(json!({ "object": "list", "data": items, "first_id": first, "last_id": last, "has_more": false })))
+    Ok(Json(listing::of(items.into_iter().map(conversation::listed).collect(), &window)?))
 }

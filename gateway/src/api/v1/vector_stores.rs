@@ -16,7 +16,7 @@ use kubemate_wire::{
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::paging::page;
+use super::{metadata, paging::page};
 use crate::{
     api::{ApiError, Json as Body, Path, Query, caller::Caller},
     app::{App, unix_now},
@@ -30,8 +30,6 @@ pub(crate) use search::{limit, ranked};
 const USUAL: u32 = 20;
 /// The most that one page holds.
 const MOST: u32 = 100;
-/// OpenAI's limit on `metadata`.
-const MAX_METADATA: usize = 16;
 /// Most files that one call attaches; OpenAI takes as many in a batch.
 const MAX_FILES: usize = 2000;
 
@@ -60,7 +58,7 @@ async fn create(
     for file in &files {
         app.ledger.file(&caller.tenant, file).await?;
     }
-    let row = app.ledger.create_store(&caller.tenant, new_store(&app, &asked)?, unix_now()).await?;
+    let row = app.ledger.create_store(&caller.tenant, new_store(&app, &caller, &asked)?, unix_now()).await?;
     for file in files {
         files::attach(&app, &caller, &row.id, files::Attaching::plain(file)).await?;
     }
@@ -68,7 +66,10 @@ async fn create(
     Ok(Json(shape::store(&app, &caller, &row).await?))
 }
 
-fn new_store(app: &App, asked: &CreateVectorStore) -> Result<NewStore, ApiError> {
+fn new_store(app: &App, caller: &Caller, asked: &CreateVectorStore) -> Result<NewStore, ApiError> {
+    if let Some(named) = asked.embedding_model.as_ref().filter(|named| !caller.rights.allows_model(named)) {
+        return Err(ApiError::ModelNotFound(named.clone()));
+    }
     let embedder = asked.embedding_model.clone().unwrap_or_else(|| app.config.corpus.embedder.clone());
     if app.local.kind(&embedder) != Some(kubemate_engine::ModelKind::Embedder) {
         let message = format!("`{embedder}` is no embedder on this machine; see `kubemate models list`");
@@ -77,20 +78,16 @@ fn new_store(app: &App, asked: &CreateVectorStore) -> Result<NewStore, ApiError>
     Ok(NewStore {
         name: asked.name.clone().unwrap_or_default(),
         description: asked.description.clone(),
-        metadata: metadata(asked.metadata.as_ref())?,
+        metadata: metadata_row(asked.metadata.as_ref())?,
         chunking: shape::chunking_row(asked.chunking_strategy.as_ref())?,
         embedder,
         expires_after: asked.expires_after.as_ref().map(expiry).transpose()?,
     })
 }
 
-fn metadata(metadata: Option<&kubemate_wire::Metadata>) -> Result<Value, ApiError> {
-    let Some(metadata) = metadata else { return Ok(Value::Object(serde_json::Map::new())) };
-    let fits = |(key, value): (&String, &String)| key.chars().count() <= 64 && value.chars().count() <= 512;
-    if metadata.len() > MAX_METADATA || !metadata.iter().all(fits) {
-        let message = "`metadata` takes up to 16 pairs, keys of up to 64 and values of up to 512 characters";
-        return Err(ApiError::invalid("metadata", message));
-    }
+fn metadata_row(pairs: Option<&kubemate_wire::Metadata>) -> Result<Value, ApiError> {
+    metadata::check(pairs)?;
+    let Some(metadata) = pairs else { return Ok(Value::Object(serde_json::Map::new())) };
     serde_json::to_value(metadata).map_err(ApiError::internal)
 }
 
@@ -140,7 +137,7 @@ async fn update(
     let change = StoreUpdate {
         name: asked.name.map(Option::unwrap_or_default),
         expires_after: asked.expires_after.map(|after| after.as_ref().map(expiry).transpose()).transpose()?,
-        metadata: asked.metadata.map(|pairs| metadata(pairs.as_ref())).transpose()?,
+        metadata: asked.metadata.map(|pairs| metadata_row(pairs.as_ref())).transpose()?,
     };
     let row = app.ledger.update_store(&caller.tenant, &id, change, unix_now()).await?;
     app.audit.record(&caller, Deed::new("vector_store.update", id)).await;

@@ -12,6 +12,7 @@ use super::tools::ToolCall;
 
 /// One turn of a conversation as the client sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -121,7 +122,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", expecting = "a JSON object with a `type`")]
 pub enum Part {
     /// Text.
     Text {
@@ -163,6 +164,7 @@ impl Part {
 
 /// Where a picture is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct ImageUrl {
     /// A `data:` URL; others are refused by the gateway, which fetches nothing that a request names.
     pub url: String,

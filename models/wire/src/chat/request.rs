@@ -14,6 +14,7 @@ use crate::vector_stores::{Filter, RankingOptions};
 
 /// A chat request. Fields of OpenAI that the gateway does not act on stay in `other`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct ChatRequest {
     /// A model or a saved assistant.
     pub model: String,
@@ -130,6 +131,7 @@ impl ChatRequest {
 
 /// Options of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct StreamOptions {
     /// Whether the last chunk before the end carries token counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,7 +143,7 @@ pub struct StreamOptions {
 
 /// What the answer must look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", expecting = "a JSON object with a `type`")]
 pub enum ResponseFormat {
     /// Anything.
     Text,
@@ -156,6 +158,7 @@ pub enum ResponseFormat {
 
 /// A named JSON Schema.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct JsonSchema {
     /// `[A-Za-z0-9_-]{1,64}`
     pub name: String,

@@ -30,6 +30,7 @@ pub enum ToolKind {
 
 /// A function that the model may call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct FunctionDefinition {
     /// `[A-Za-z0-9_-]{1,64}`
     pub name: String,
@@ -46,6 +47,7 @@ pub struct FunctionDefinition {
 
 /// A call that the model made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct ToolCall {
     /// Names the call in the tool's answer.
     pub id: String,
@@ -58,6 +60,7 @@ pub struct ToolCall {
 
 /// Which function with which arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct FunctionCall {
     /// The function.
     pub name: String,

@@ -16,6 +16,7 @@ pub const INCLUDE_RESULTS: &str = "file_search_call.results";
 
 /// A request for a response. Fields of OpenAI that the gateway does not act on stay in `other`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct ResponsesRequest {
     /// A model or a saved assistant.
     pub model: String,
@@ -170,7 +171,7 @@ impl InputContent {
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", expecting = "a JSON object with a `type`")]
 pub enum InputPart {
     /// Text of a person; `text` is what some clients write.
     #[serde(alias = "text")]

@@ -8,6 +8,7 @@ use super::filters::Attributes;
 
 /// Attach many files: `file_ids` with common settings, or `files` with their own, not both.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct CreateFileBatch {
     /// Up to 2,000 uploaded files.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ use super::filters::Attributes;
 
 /// Attach an uploaded file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct AttachFile {
     /// The uploaded file.
     pub file_id: String,
@@ -19,6 +20,7 @@ pub struct AttachFile {
 
 /// Replace the attributes of an attached file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct UpdateFile {
     /// The new attributes as a whole; null clears them.
     pub attributes: Option<Attributes>,
@@ -101,7 +103,7 @@ pub enum LastErrorCode {
 
 /// How a file is cut into passages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", expecting = "a JSON object with a `type`")]
 pub enum ChunkingStrategy {
     /// As configured; requests only.
     Auto,
@@ -117,6 +119,7 @@ pub enum ChunkingStrategy {
 
 /// Sizes in tokens of the embedding model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct StaticChunking {
     /// 100 to 4,096; 800 by default upstream.
     pub max_chunk_size_tokens: u32,

@@ -48,6 +48,7 @@ impl<'de> Deserialize<'de> for Filter {
 
 /// Several filters joined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct Compound {
     /// How.
     #[serde(rename = "type")]
@@ -68,6 +69,7 @@ pub enum CompoundKind {
 
 /// An attribute compared with a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct Comparison {
     /// How.
     #[serde(rename = "type")]

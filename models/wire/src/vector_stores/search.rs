@@ -8,6 +8,7 @@ use crate::input::Strings;
 
 /// Find passages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct SearchRequest {
     /// One question or several.
     pub query: Strings,
@@ -25,10 +26,14 @@ pub struct SearchRequest {
     pub rewrite_query: Option<bool>,
 }
 
+/// The published names of `ranker`; any other is refused.
+pub const RANKERS: [&str; 5] = ["auto", "none", "default-2024-11-15", "default-2024-08-21", "default_2024_08_21"];
+
 /// How results are ranked.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct RankingOptions {
-    /// `none`, `auto`, or a published ranker; other names are reranking models.
+    /// One of [`RANKERS`]; all of them mean the ranking that this server has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranker: Option<String>,
     /// 0 to 1; worse results are dropped.
@@ -41,6 +46,7 @@ pub struct RankingOptions {
 
 /// How meaning and words are weighed against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "a JSON object")]
 pub struct HybridWeights {
     /// Weight of the vectors.
     pub embedding_weight: f64,

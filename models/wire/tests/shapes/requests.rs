@@ -1,5 +1,6 @@
 //! What clients send.
 
+use kubemate_wire::assistants::SaveAssistant;
 use kubemate_wire::chat::{ChatRequest, Content, ResponseFormat, Role, Tool};
 use kubemate_wire::completions::CompletionRequest;
 use kubemate_wire::embeddings::{EmbeddingsRequest, EncodingFormat, InputType};
@@ -241,4 +242,44 @@ fn a_file_search_tool_without_stores_is_refused_by_name() {
     let body = json!({"model": "m", "input": "a", "tools": [{"type": "file_search"}]});
     let error = serde_json::from_value::<ResponsesRequest>(body).unwrap_err();
     assert!(error.to_string().contains("vector_store_ids"), "{error}");
+}
+
+/// What serde says when `T` is asked of a body that is no object.
+fn misread<T: serde::de::DeserializeOwned>(body: &str) -> String {
+    serde_json::from_str::<T>(body).map(drop).unwrap_err().to_string()
+}
+
+#[test]
+fn a_body_that_is_no_object_is_told_so_without_names_of_this_program() {
+    let said = [
+        misread::<ChatRequest>("[]"),
+        misread::<CompletionRequest>("7"),
+        misread::<EmbeddingsRequest>("\"text\""),
+        misread::<RerankRequest>("null"),
+        misread::<ResponsesRequest>("[1]"),
+        misread::<CreateVectorStore>("7"),
+        misread::<UpdateVectorStore>("7"),
+        misread::<AttachFile>("7"),
+        misread::<SearchRequest>("7"),
+        misread::<SaveAssistant>("7"),
+        misread::<ChatRequest>(r#"{"model": "m", "messages": [7]}"#),
+        misread::<ChatRequest>(r#"{"model": "m", "messages": [], "response_format": 7}"#),
+        misread::<CreateVectorStore>(r#"{"chunking_strategy": 7}"#),
+        misread::<SaveAssistant>(r#"{"tool_resources": {"file_search": 7}}"#),
+    ];
+    for said in said {
+        assert!(said.contains("expected a JSON object") && !said.contains("struct"), "{said}");
+    }
+}
+
+#[test]
+fn null_in_a_change_of_an_assistant_is_not_the_same_as_absent() {
+    let change: SaveAssistant = serde_json::from_value(
+        json!({"temperature": null, "description": "d", "tool_resources": {"file_search": null}}),
+    )
+    .unwrap();
+    assert_eq!(change.temperature, Some(None));
+    assert_eq!(change.description, Some(Some("d".to_owned())));
+    assert_eq!(change.top_p, None);
+    assert_eq!(change.tool_resources.unwrap().unwrap().file_search, Some(None));
 }

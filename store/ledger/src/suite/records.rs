@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::{Case, NOW, NOW_MS, assert_conflict, assert_invalid};
+use super::{Case, NOW, NOW_MS, assert_conflict, assert_invalid, assert_not_found};
 use crate::{
-    AuditEvent, Ledger, LedgerError, NewAssistant, NewResponse, Order, Outcome, Page, UsageBy, UsageRow, new_id,
+    AssistantRow, AuditEvent, Ledger, LedgerError, NewAssistant, NewResponse, Order, Outcome, Page, UsageBy, UsageRow,
+    new_id,
 };
 
 /// A day in milliseconds.
@@ -139,10 +140,43 @@ async fn assistants_and_responses_are_kept(ledger: &Ledger) -> Result<(), Ledger
     let renamed = ledger.update_assistant(&case.tenant, &saved.id, renamed, NOW + 1).await?;
     assert_eq!(ledger.assistant_named(&case.tenant, "people").await?, renamed);
     assert_eq!(ledger.assistants(&case.tenant, &Page::default()).await?.data.len(), 2);
+    an_assistant_outlives_its_store(ledger, &case, &renamed).await?;
     let body = json!({"id": "resp_1", "output": [{"text": "好"}]});
     let new = NewResponse { id: new_id("resp_"), project: "p".to_owned(), body: body.clone(), input: json!([1]) };
     let kept = ledger.save_response(&case.tenant, new.clone(), NOW).await?;
     assert_conflict(ledger.save_response(&case.tenant, new, NOW).await, "a response twice");
     assert_eq!(ledger.response(&case.tenant, &kept.id).await?.body, body);
+    old_responses_go(ledger, &case, &kept.id).await
+}
+
+async fn an_assistant_outlives_its_store(
+    ledger: &Ledger,
+    case: &Case<'_>,
+    assistant: &AssistantRow,
+) -> Result<(), LedgerError> {
+    let store_ids = assistant.stores();
+    for store in &store_ids {
+        assert!(ledger.delete_store(&case.tenant, store, NOW).await?);
+    }
+    let change = |store_ids| NewAssistant {
+        name: "retired".to_owned(),
+        model: "smollm2".to_owned(),
+        instructions: String::new(),
+        store_ids,
+        settings: json!({}),
+    };
+    let renamed = ledger.update_assistant(&case.tenant, &assistant.id, change(store_ids.clone()), NOW + 2).await?;
+    assert_eq!((renamed.name.as_str(), renamed.stores()), ("retired", store_ids));
+    let other = ledger.update_assistant(&case.tenant, &assistant.id, change(vec![new_id("vs_")]), NOW + 2).await;
+    assert_not_found(other, "a store that is not there");
+    Ok(())
+}
+
+async fn old_responses_go(ledger: &Ledger, case: &Case<'_>, old: &str) -> Result<(), LedgerError> {
+    let new = NewResponse { id: new_id("resp_"), project: "p".to_owned(), body: json!({}), input: json!([]) };
+    let young = ledger.save_response(&case.tenant, new, NOW + 1).await?;
+    while ledger.trim_responses(NOW + 1).await? > 0 {}
+    assert_not_found(ledger.response(&case.tenant, old).await, "an old response");
+    assert_eq!(ledger.response(&case.tenant, &young.id).await?, young);
     Ok(())
 }

@@ -113,6 +113,8 @@ def test_a_response_is_kept_continued_and_deleted(client, model):
     second = ask(client, model, "What is my name?", previous_response_id=first.id)
     assert second.previous_response_id == first.id
     assert second.usage.input_tokens > first.usage.input_tokens
+    said = [item.content[0].text for item in client.responses.input_items.list(second.id, order="asc", limit=1)]
+    assert said[0] == "My name is Zebulon." and said[-1] == "What is my name?" and len(said) == 3
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(first.id)

@@ -15,7 +15,7 @@ use kubemate_ledger::{FileRow, NewFile, Owned};
 use kubemate_objects::{ObjectsError, Stored};
 use kubemate_wire::files::PURPOSES;
 
-use super::bytes_key;
+use super::{bytes_key, filename};
 use crate::{
     api::{ApiError, body, caller::Caller},
     app::{App, unix_now},
@@ -23,8 +23,8 @@ use crate::{
 
 /// Longest text field of the form.
 const MAX_FIELD: usize = 1024;
-/// Longest file name that is kept, in characters.
-const MAX_NAME: usize = 255;
+/// Longest media type that is kept, in characters.
+const MAX_MEDIA_TYPE: usize = 255;
 /// OpenAI's range of `expires_after[seconds]`: an hour to thirty days.
 const EXPIRY_SECONDS: std::ops::RangeInclusive<i64> = 3_600..=2_592_000;
 
@@ -120,8 +120,8 @@ async fn write_row(app: &App, caller: &Caller, purpose: String, form: Form) -> R
 }
 
 async fn store(app: &App, caller: &Caller, field: Field<'_>) -> Result<Received, ApiError> {
-    let name = clean_name(field.file_name().unwrap_or("upload"));
-    let media_type = field.content_type().map(|kind| kind.chars().take(MAX_NAME).collect());
+    let name = filename::of(field.headers());
+    let media_type = field.content_type().map(|kind| kind.chars().take(MAX_MEDIA_TYPE).collect());
     let id = kubemate_ledger::new_id("file-");
     let over = Arc::new(AtomicBool::new(false));
     let limit = app.config.server.max_file;
@@ -198,13 +198,6 @@ fn anchor(text: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::invalid("expires_after", "`expires_after[anchor]` must be `created_at`"))
-}
-
-/// The last part of the name, without control characters: it is shown to people and to models.
-fn clean_name(name: &str) -> String {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last.chars().filter(|letter| !letter.is_control()).take(MAX_NAME).collect();
-    if clean.trim().is_empty() { "upload".to_owned() } else { clean }
 }
 
 fn broken(error: axum::extract::multipart::MultipartError) -> ApiError {

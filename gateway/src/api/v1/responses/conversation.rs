@@ -10,10 +10,12 @@ use kubemate_wire::{
 };
 use serde_json::{Map, Value, json};
 
+use super::unserved;
 use crate::{
     answers::Grounding,
     api::{ApiError, caller::Caller, v1::new_id},
     app::App,
+    models::Target,
 };
 
 /// The items of a conversation, oldest first, each with an id.
@@ -26,7 +28,7 @@ impl Conversation {
     /// # Errors
     /// `Invalid` without any input, and when `previous_response_id` names no response of this tenant.
     pub(super) async fn of(app: &App, caller: &Caller, asked: &ResponsesRequest) -> Result<Self, ApiError> {
-        refuse_unserved(asked)?;
+        unserved::refuse(asked)?;
         let mut items = match &asked.previous_response_id {
             None => Vec::new(),
             Some(id) => earlier(app, caller, id).await?,
@@ -34,7 +36,7 @@ impl Conversation {
         match &asked.input {
             Some(ResponseInput::Text(text)) => items.push(said(chat::Role::User, text.clone())),
             Some(ResponseInput::Items(own)) => items.extend(own.iter().cloned().map(with_id)),
-            None => return Err(ApiError::invalid("input", "`input` is missing: send a question")),
+            None => {}
         }
         Ok(Self(items))
     }
@@ -68,26 +70,11 @@ impl Conversation {
             request.max_num_results = tool.max_num_results;
             request.ranking_options = tool.ranking_options;
         }
-        Grounding::of_chat(app, caller, request).await
-    }
-}
-
-fn refuse_unserved(asked: &ResponsesRequest) -> Result<(), ApiError> {
-    if asked.background.unwrap_or(false) {
-        return Err(ApiError::unsupported("background", "`background` responses are not served; stream instead"));
-    }
-    if asked.other.get("conversation").is_some_and(|value| !value.is_null()) {
-        return Err(ApiError::unsupported("conversation", "`conversation` is not served; use `previous_response_id`"));
-    }
-    if asked.max_output_tokens == Some(0) {
-        return Err(ApiError::invalid("max_output_tokens", "`max_output_tokens` must be at least 1"));
-    }
-    let format = asked.text.as_ref().and_then(|text| text.pointer("/format/type")).and_then(Value::as_str);
-    match format {
-        None | Some("text") => Ok(()),
-        Some(other) => {
-            Err(ApiError::unsupported("text.format", format!("`text.format` of type `{other}` is not served")))
+        let (request, grounding) = Grounding::of_chat(app, caller, request).await.map_err(blame_input)?;
+        if matches!(app.routes.choose(&request.model)?, Target::Local(_)) {
+            unserved::refuse_reasoning(asked)?;
         }
+        Ok((request, grounding))
     }
 }
 
@@ -150,6 +137,22 @@ fn with_id(item: InputItem) -> InputItem {
         InputItem::Message(message) if message.id.is_none() => {
             InputItem::Message(InputMessage { id: Some(new_id("msg_")), ..message })
         }
+        InputItem::Other(mut fields) if !fields.contains_key("id") => {
+            fields.insert("id".to_owned(), Value::String(new_id("item_")));
+            InputItem::Other(fields)
+        }
+        other => other,
+    }
+}
+
+/// Whoever sent `input` knows nothing of the `messages` that became of it.
+fn blame_input(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Invalid { message, param, code } if param.as_deref() == Some("messages") => ApiError::Invalid {
+            message: message.replace("`messages`", "`input`"),
+            param: Some("input".to_owned()),
+            code,
+        },
         other => other,
     }
 }
@@ -207,6 +210,7 @@ fn fields_of(asked: &ResponsesRequest, messages: Vec<Message>) -> Result<ChatReq
     request.max_completion_tokens = asked.max_output_tokens;
     request.temperature = asked.temperature;
     request.top_p = asked.top_p;
+    request.reasoning_effort = unserved::effort(asked).map(str::to_owned);
     request.citations = asked.citations.clone();
     Ok(request)
 }

@@ -1,6 +1,6 @@
 //! Writes the pieces of an answer as a response and as its events.
 
-use kubemate_engine::FinishReason;
+use kubemate_engine::{Advice, FinishReason};
 use kubemate_wire::{
     chat::Role,
     citation::Annotation,
@@ -30,11 +30,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A response to `asked`; nothing of it is said yet.
-    pub(super) fn new(asked: &ResponsesRequest, grounded: Option<&Grounded>, now: i64) -> Self {
+    /// A response to `asked`; nothing of it is said yet. `drawn` is how its tokens are really drawn.
+    pub(super) fn new(asked: &ResponsesRequest, drawn: Advice, grounded: Option<&Grounded>, now: i64) -> Self {
         let results = |grounded: &Grounded| asked.includes_results().then(|| grounded.results());
         Self {
-            response: empty(asked, now),
+            response: empty(asked, drawn, now),
             search: grounded.map(|grounded| FileSearchCall {
                 id: new_id("fs_"),
                 status: SearchStatus::Completed,
@@ -195,7 +195,7 @@ fn search_events(done: FileSearchCall) -> Vec<EventKind> {
     ]
 }
 
-fn empty(asked: &ResponsesRequest, now: i64) -> ResponseObject {
+fn empty(asked: &ResponsesRequest, drawn: Advice, now: i64) -> ResponseObject {
     ResponseObject {
         id: new_id("resp_"),
         created_at: now,
@@ -210,11 +210,11 @@ fn empty(asked: &ResponsesRequest, now: i64) -> ResponseObject {
         parallel_tool_calls: asked.parallel_tool_calls.unwrap_or(true),
         previous_response_id: asked.previous_response_id.clone(),
         store: asked.store.unwrap_or(true),
-        temperature: asked.temperature.or(Some(1.0)),
+        temperature: Some(drawn.temperature),
         text: Some(asked.text.clone().unwrap_or_else(|| json!({ "format": { "type": "text" } }))),
         tool_choice: asked.tool_choice.clone().unwrap_or_else(|| Value::String("auto".to_owned())),
         tools: asked.tools.clone().unwrap_or_default(),
-        top_p: asked.top_p.or(Some(1.0)),
+        top_p: Some(drawn.top_p),
         truncation: Some(asked.truncation.clone().unwrap_or_else(|| "disabled".to_owned())),
         usage: None,
         user: asked.user.clone(),

@@ -10,6 +10,8 @@ use crate::api::ApiError;
 const MAX_PAIRS: usize = 16;
 /// Deepest nesting of `and` and `or`.
 const MAX_DEPTH: usize = 8;
+/// Most comparisons, joints and values of one filter: the vector store looks at each of them for every passage.
+const MAX_TERMS: usize = 1000;
 
 /// Attributes as they are stored.
 ///
@@ -33,7 +35,22 @@ pub(super) fn row(attributes: Option<&wire::Attributes>) -> Result<Value, ApiErr
 /// # Errors
 /// `Invalid`, naming the comparison that cannot be made.
 pub(crate) fn filter(filter: &wire::Filter) -> Result<Filter, ApiError> {
+    if terms(filter) > MAX_TERMS {
+        let message = format!("`filters` takes at most {MAX_TERMS} comparisons, `and`, `or` and values together");
+        return Err(ApiError::invalid("filters", message));
+    }
     tree(filter, 0)
+}
+
+/// Nodes of the tree and values of its lists.
+fn terms(filter: &wire::Filter) -> usize {
+    match filter {
+        wire::Filter::Comparison(comparison) => match &comparison.value {
+            OperandValue::List(list) => 1 + list.len(),
+            OperandValue::One(_) => 1,
+        },
+        wire::Filter::Compound(compound) => 1 + compound.filters.iter().map(terms).sum::<usize>(),
+    }
 }
 
 fn tree(filter: &wire::Filter, depth: usize) -> Result<Filter, ApiError> {
@@ -91,4 +108,29 @@ pub(crate) fn on_wire(attributes: &kubemate_vectors::Attributes) -> wire::Attrib
         AttributeValue::Flag(flag) => Attribute::Flag(*flag),
     };
     attributes.iter().map(|(key, value)| (key.clone(), one(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: Value) -> Result<Filter, ApiError> {
+        filter(&serde_json::from_value(body).unwrap())
+    }
+
+    #[test]
+    fn a_filter_has_an_end() {
+        let list = |count: usize| json!({"type": "in", "key": "k", "value": (0..count).collect::<Vec<_>>()});
+        let any = |count: usize, of: Value| json!({"type": "or", "filters": vec![of; count]});
+        let eq = json!({"type": "eq", "key": "k", "value": 1});
+        for good in [list(999), any(999, eq.clone()), any(3, list(300))] {
+            assert!(read(good).is_ok());
+        }
+        for bad in [list(1000), any(1000, eq), any(20_000, list(3)), any(4, list(300))] {
+            let ApiError::Invalid { message, param, .. } = read(bad).unwrap_err() else { panic!("a wrong request") };
+            assert!(message.contains("1000") && param.as_deref() == Some("filters"), "{message}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use kubemate_corpus::{Found, SearchRequest};
 use kubemate_identity::Scope;
-use kubemate_wire::vector_stores::{self as wire, ContentPart, RankingOptions, SearchPage, SearchResult};
+use kubemate_wire::vector_stores::{self as wire, ContentPart, RANKERS, RankingOptions, SearchPage, SearchResult};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::attributes::{filter, on_wire};
@@ -59,9 +59,10 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<usize, ApiError> {
 /// The request with the client's ranking options.
 ///
 /// # Errors
-/// `Invalid` for a threshold or weights out of range.
+/// `Invalid` for an unknown ranker, a threshold or weights out of range.
 pub(crate) fn ranked(mut request: SearchRequest, options: Option<&RankingOptions>) -> Result<SearchRequest, ApiError> {
     let Some(options) = options else { return Ok(request) };
+    check_ranker(options)?;
     if let Some(threshold) = options.score_threshold {
         if !(0.0..=1.0).contains(&threshold) {
             return Err(ApiError::invalid(
@@ -82,6 +83,17 @@ pub(crate) fn ranked(mut request: SearchRequest, options: Option<&RankingOptions
     Ok(request)
 }
 
+/// All published rankers are this server's one ranking; a name that means nothing must not look as if it did.
+fn check_ranker(options: &RankingOptions) -> Result<(), ApiError> {
+    match options.ranker.as_deref() {
+        Some(other) if !RANKERS.contains(&other) => {
+            let message = format!("`ranker` is `{other}`; use one of {}", RANKERS.join(", "));
+            Err(ApiError::invalid("ranking_options.ranker", message))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn result(found: Found) -> SearchResult {
     let passage = found.passage;
     SearchResult {
@@ -95,5 +107,26 @@ fn result(found: Found) -> SearchResult {
         start: Some(passage.start),
         end: Some(passage.end),
         heading: passage.heading,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_ranker_is_refused_with_the_known_ones() {
+        let with = |ranker: &str| {
+            let options = RankingOptions { ranker: Some(ranker.to_owned()), ..RankingOptions::default() };
+            ranked(SearchRequest::new(vec!["q".to_owned()], 1), Some(&options))
+        };
+        for known in RANKERS {
+            assert!(with(known).is_ok(), "{known}");
+        }
+        let ApiError::Invalid { message, param, .. } = with("cohere-rerank-9").unwrap_err() else {
+            panic!("a wrong request")
+        };
+        assert!(message.contains("auto") && message.contains("default-2024-11-15"), "{message}");
+        assert_eq!(param.as_deref(), Some("ranking_options.ranker"));
     }
 }

@@ -1,5 +1,6 @@
 //! Rows of the ledger as OpenAI's objects.
 
+use kubemate_corpus::FILE_CODES;
 use kubemate_ledger::{BatchRow, DocumentRow, DocumentStatus, FileCounts, StoreRow};
 use kubemate_wire::vector_stores::{
     self as wire, ChunkingStrategy, FileBatch, FileStatus, LastError, LastErrorCode, Progress, StaticChunking,
@@ -87,14 +88,18 @@ fn status(status: DocumentStatus) -> FileStatus {
 /// OpenAI knows three codes; ours stands beside as `reason`.
 fn last_error(row: &DocumentRow) -> Option<LastError> {
     let reason = row.error_code.clone().filter(|_| row.status == DocumentStatus::Failed)?;
-    let code = match reason.as_str() {
-        "unsupported_file" => LastErrorCode::UnsupportedFile,
-        "encrypted_file" | "broken_file" | "empty_file" | "no_text" | "too_large" | "invalid_file" | "hostile_file"
-        | "parser_crashed" | "parser_limits" => LastErrorCode::InvalidFile,
-        _ => LastErrorCode::ServerError,
-    };
+    let code = published(&reason);
     let message = row.error_message.clone().unwrap_or_else(|| reason.clone());
     Some(LastError { code, message, reason: Some(reason) })
+}
+
+/// Whose fault it is: what only this server can mend is a server error, and a client may try that again.
+fn published(reason: &str) -> LastErrorCode {
+    match reason {
+        "unsupported_file" => LastErrorCode::UnsupportedFile,
+        code if FILE_CODES.contains(&code) => LastErrorCode::InvalidFile,
+        _ => LastErrorCode::ServerError,
+    }
 }
 
 /// A batch and how far it is.
@@ -141,4 +146,21 @@ fn check_sizes(sizes: &StaticChunking) -> Result<(), ApiError> {
         return Err(ApiError::invalid("chunking_strategy.static.chunk_overlap_tokens", message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_blamed_and_trouble_of_ours_is_not() {
+        for code in FILE_CODES {
+            let expected =
+                if code == "unsupported_file" { LastErrorCode::UnsupportedFile } else { LastErrorCode::InvalidFile };
+            assert_eq!(published(code), expected, "{code}");
+        }
+        for code in ["parser_unavailable", "bytes_unavailable", "attempts_exhausted", "vectors_unavailable"] {
+            assert_eq!(published(code), LastErrorCode::ServerError, "{code}");
+        }
+    }
 }
