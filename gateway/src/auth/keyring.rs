@@ -89,7 +89,7 @@ impl KeyRing {
 
     async fn look_up(&self, hash: &KeyHash) -> Result<Option<Arc<Caller>>, KeyRingError> {
         let caller = self.ledger.find_key_by_hash(hash).await?.map(|key| Arc::new(key.caller()));
-        self.known.insert(hash.clone(), caller.clone());
+        self.known.insert(*hash, caller.clone());
         Ok(caller)
     }
 

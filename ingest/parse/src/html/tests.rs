@@ -13,6 +13,7 @@ fn mark(kind: BlockKind) -> String {
         BlockKind::TableHeader => "th".to_owned(),
         BlockKind::TableRow => "tr".to_owned(),
         BlockKind::Code => "code".to_owned(),
+        BlockKind::Contents => "contents".to_owned(),
     }
 }
 
