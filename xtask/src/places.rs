@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::Context;
@@ -12,7 +12,8 @@ use crate::command;
 
 /// The repository's root, wherever the caller stands inside it.
 pub(crate) fn root() -> anyhow::Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Cargo says at run time which clone this is; a target folder may be shared by several.
+    let here = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     let root = here.parent().context("xtask/ has no parent folder")?;
     Ok(root.to_path_buf())
 }
