@@ -89,8 +89,9 @@ def test_a_stream_in_the_published_order(client, model, library, facts, checked,
 
 
 def test_the_streaming_helper(client, model, library, facts):
+    # The helper wants `response.completed`; a question in Chinese is answered by a quote alone, whatever the limit.
     tools = [{"type": "file_search", "vector_store_ids": [library[0]]}]
-    with client.responses.stream(model=model, input=facts[0]["question"], tools=tools, max_output_tokens=60, temperature=0) as stream:
+    with client.responses.stream(model=model, input=facts[3]["question"], tools=tools) as stream:
         for _ in stream:
             pass
         final = stream.get_final_response()
