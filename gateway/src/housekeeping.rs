@@ -7,8 +7,10 @@ use tracing::warn;
 
 use crate::app::{App, unix_now, unix_now_ms};
 
-/// How often; an expired document is invisible by itself, so this only frees space.
-const EVERY: Duration = Duration::from_mins(5);
+/// How often expired files and stores are let go: until then they are still served.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+/// How often the rest is cleaned up, which only frees space.
+const CLEAN_EVERY: Duration = Duration::from_mins(5);
 
 /// How long a stored response can be fetched and continued, in seconds: OpenAI keeps them for thirty days.
 const RESPONSES_STAY: i64 = 30 * 24 * 60 * 60;
@@ -16,11 +18,15 @@ const RESPONSES_STAY: i64 = 30 * 24 * 60 * 60;
 /// Cleans up until the process stops.
 pub(crate) async fn run(app: App) {
     keep_retention(&app).await;
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let [mut expiry, mut cleaning] = [EXPIRE_EVERY, CLEAN_EVERY].map(|every| {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    });
     loop {
         tokio::select! {
-            _ = ticks.tick() => once(&app).await,
+            _ = expiry.tick() => expire(&app).await,
+            _ = cleaning.tick() => clean(&app).await,
             () = app.stop.cancelled() => return,
         }
     }
@@ -34,11 +40,14 @@ async fn keep_retention(app: &App) {
     }
 }
 
-async fn once(app: &App) {
+async fn expire(app: &App) {
     match app.ledger.delete_expired(unix_now()).await {
         Ok(expired) => tracing::debug!(?expired, "expired files and stores were let go"),
         Err(error) => warn!(error = %error, "expired files and stores could not be let go"),
     }
+}
+
+async fn clean(app: &App) {
     trim_responses(app, unix_now()).await;
     if let Err(error) = app.ledger.trim_audit(unix_now_ms()).await {
         warn!(error = %error, "old audit rows could not be let go");

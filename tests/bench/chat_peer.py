@@ -24,6 +24,9 @@ def prompt(tokens, start):
     return [1000 + (start + index) * 7919 % 40_000 for index in range(tokens)]
 
 
+QUIET = llama_cpp.llama_log_callback(lambda level, text, data: None)
+
+
 class Engine:
     """One context of llama.cpp with a number of threads."""
 
@@ -93,6 +96,7 @@ class Engine:
 
 def main():
     file = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
+    llama_cpp.llama_log_set(QUIET, None)
     llama_cpp.llama_backend_init()
     rows = []
 

@@ -1,9 +1,6 @@
 //! Where things are: the repository, the cache folder, what cargo builds.
 
-use std::{
-    env,
-    path::PathBuf,
-};
+use std::{env, path::PathBuf};
 
 use anyhow::Context;
 use cargo_metadata::{Metadata, MetadataCommand};

@@ -81,6 +81,10 @@ fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<Json<T>, ApiError> {
         param: None,
         code: Some("invalid_json"),
     })?;
+    // Rust would take a list for an object's fields in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiError::Invalid { message: "the body is not a JSON object".into(), param: None, code: None });
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
     match serde_path_to_error::deserialize(&mut deserializer) {
         Ok(value) => Ok(Json { value, bytes }),
@@ -96,5 +100,21 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     match path.as_str() {
         "." | "?" => ApiError::Invalid { message: format!("the body is not usable: {why}"), param: None, code: None },
         _ => ApiError::invalid(path.clone(), format!("`{path}`: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_no_object_by_position() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Named {
+            name: String,
+        }
+        assert_eq!(parse::<Named>(Bytes::from_static(b" {\"name\": \"x\"}")).unwrap().value.name, "x");
+        let refused = parse::<Named>(Bytes::from_static(b"[\"x\"]")).unwrap_err();
+        assert_eq!(refused.to_string(), "the body is not a JSON object");
     }
 }
