@@ -227,6 +227,10 @@ async fn the_audit_trail_holds_and_a_flipped_bit_is_found() {
     let verified = setup.command(&["audit", "verify"]).output().expect("it runs");
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     let ledger = setup.folder().join("data/ledger.sqlite");
+    // What was written last may still be in the journal beside the file.
+    let checkpoint = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')";
+    let mut python = std::process::Command::new("python3");
+    assert!(python.args(["-c", checkpoint]).arg(&ledger).status().expect("python3 runs").success());
     let mut bytes = std::fs::read(&ledger).expect("the ledger");
     let place = bytes.windows(10).position(|window| window == b"key.create").expect("the row is in the file");
     bytes[place] ^= 1;
