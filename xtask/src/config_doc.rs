@@ -20,14 +20,6 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is wrong with the document, judged by a binary that was built before; none without one.
-pub(crate) fn stale(root: &Path) -> anyhow::Result<Option<String>> {
-    if !places::kubemate()?.is_file() {
-        return Ok(None);
-    }
-    Ok(check(root).err().map(|error| format!("{error:#}")))
-}
-
 /// The server's whole configuration with its defaults.
 fn in_force() -> anyhow::Result<Value> {
     // Beside the binary there is no kubemate.toml.

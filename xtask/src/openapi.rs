@@ -37,14 +37,6 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is wrong with the committed file, judged by a binary that was built before; none without one.
-pub(crate) fn stale(root: &Path) -> anyhow::Result<Option<String>> {
-    if !places::kubemate()?.is_file() || !root.join(FILE).is_file() {
-        return Ok(None);
-    }
-    Ok(check(root).err().map(|error| format!("{error:#}")))
-}
-
 fn printed() -> anyhow::Result<String> {
     command::read(Command::new(places::kubemate()?).arg("openapi")).context("the server does not describe its API")
 }

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{config_doc, openapi, places};
+use crate::places;
 use manifests::Room;
 
 /// One breach of a rule: where, what, and what to do instead.
@@ -49,8 +49,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let files = files_below(&root)?;
     let mut findings = check(&root, &rooms, &files)?;
     findings.extend(features::check(&root)?);
-    findings.extend(openapi::stale(&root)?.map(|message| Finding::new("docs/openapi.json", message)));
-    findings.extend(config_doc::stale(&root)?.map(|message| Finding::new("docs/CONFIG.md", message)));
     findings.sort();
     for finding in &findings {
         println!("{finding}");
