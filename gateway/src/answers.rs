@@ -8,14 +8,12 @@ mod grounding;
 mod local;
 mod piece;
 mod quoting;
-mod relay;
 mod remote;
 
 use grounding::Voice;
 pub(crate) use grounding::{Grounded, Grounding};
 pub(crate) use local::{Habits, Knobs, choices, limit, local_request, stops};
 pub(crate) use piece::{Piece, Pieces};
-pub(crate) use relay::{relay, renamed, stream_headers};
 
 use kubemate_engine::ModelKind;
 use kubemate_identity::Caller;

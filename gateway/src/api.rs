@@ -16,7 +16,7 @@ pub(crate) mod v1;
 use axum::{Router, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use body::Json;
+pub(crate) use body::{Json, Strict};
 
 pub(crate) use error::ApiError;
 pub(crate) use extract::{Path, Query, Upload};

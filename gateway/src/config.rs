@@ -191,6 +191,13 @@ pub(crate) struct UpstreamConfig {
     /// Longest wait for the first byte of an answer. Clients of OpenAI wait 600 s themselves.
     #[serde(with = "humantime_serde", default = "first_byte_timeout")]
     pub(crate) first_byte_timeout: Duration,
+    /// Ask every stream for its token counts, so that it can be metered; off for servers that refuse `stream_options`.
+    #[serde(default = "yes")]
+    pub(crate) ask_usage: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn connect_timeout() -> Duration {

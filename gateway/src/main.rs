@@ -6,6 +6,7 @@ mod app;
 mod auth;
 mod cli;
 mod config;
+mod forward;
 mod housekeeping;
 mod models;
 mod net;

@@ -29,10 +29,41 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self, ApiError> {
+        Strict::from_request(request, state).await?.typed()
+    }
+}
+
+/// A body that is one JSON object without doubled keys or deep nesting; nothing else of it was looked at.
+#[derive(Debug)]
+pub(crate) struct Strict {
+    pub(crate) bytes: Bytes,
+}
+
+impl Strict {
+    /// The body's value.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field that is wrong.
+    pub(crate) fn typed<T: DeserializeOwned>(self) -> Result<Json<T>, ApiError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(&self.bytes);
+        match serde_path_to_error::deserialize(&mut deserializer) {
+            Ok(value) => Ok(Json { value, bytes: self.bytes }),
+            Err(error) => Err(explain(&error)),
+        }
+    }
+}
+
+impl<S> FromRequest<S> for Strict
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, ApiError> {
         check_media_type(request.headers())?;
         let limit = App::from_ref(state).config.server.max_body;
-        let bytes = read(request.into_body(), limit).await?;
-        parse(bytes)
+        strict(read(request.into_body(), limit).await?)
     }
 }
 
@@ -75,7 +106,7 @@ pub(crate) fn broken() -> ApiError {
     ApiError::Refused("the body broke off or its framing is malformed")
 }
 
-fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<Json<T>, ApiError> {
+fn strict(bytes: Bytes) -> Result<Strict, ApiError> {
     kubemate_wire::strict::check(&bytes).map_err(|error| ApiError::Invalid {
         message: error.to_string(),
         param: None,
@@ -85,11 +116,7 @@ fn parse<T: DeserializeOwned>(bytes: Bytes) -> Result<Json<T>, ApiError> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::Invalid { message: "the body is not a JSON object".into(), param: None, code: None });
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-    match serde_path_to_error::deserialize(&mut deserializer) {
-        Ok(value) => Ok(Json { value, bytes }),
-        Err(error) => Err(explain(&error)),
-    }
+    Ok(Strict { bytes })
 }
 
 fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
@@ -113,8 +140,9 @@ mod tests {
         struct Named {
             name: String,
         }
-        assert_eq!(parse::<Named>(Bytes::from_static(b" {\"name\": \"x\"}")).unwrap().value.name, "x");
-        let refused = parse::<Named>(Bytes::from_static(b"[\"x\"]")).unwrap_err();
+        let named = strict(Bytes::from_static(b" {\"name\": \"x\"}")).unwrap().typed::<Named>();
+        assert_eq!(named.unwrap().value.name, "x");
+        let refused = strict(Bytes::from_static(b"[\"x\"]")).unwrap_err();
         assert_eq!(refused.to_string(), "the body is not a JSON object");
     }
 }

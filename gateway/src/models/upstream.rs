@@ -22,6 +22,8 @@ pub(crate) struct Upstream {
     base: String,
     authorization: Option<HeaderValue>,
     first_byte: Duration,
+    /// Whether streams are asked for their token counts.
+    pub(crate) asks_usage: bool,
     egress: Egress,
 }
 
@@ -43,6 +45,7 @@ impl Upstream {
             base: config.base_url.clone().unwrap_or_default().trim_end_matches('/').to_owned(),
             authorization,
             first_byte: config.first_byte_timeout,
+            asks_usage: config.ask_usage,
             egress: Egress::new(config.connect_timeout)?,
         })
     }

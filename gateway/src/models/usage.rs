@@ -148,10 +148,9 @@ impl Drop for Meter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn meter() -> (Meter, mpsc::UnboundedReceiver<UsageRow>) {
+impl Meter {
+    /// A meter whose row comes out at the other end.
+    pub(crate) fn detached() -> (Self, mpsc::UnboundedReceiver<UsageRow>) {
         let (rows, settled) = mpsc::unbounded_channel();
         let row = UsageRow {
             id: "use_1".to_owned(),
@@ -166,12 +165,17 @@ mod tests {
             latency_ms: 0,
             at: 0,
         };
-        (Meter { rows, row: Some(row), begun: Instant::now(), first: false, choices: BTreeMap::new() }, settled)
+        (Self { rows, row: Some(row), begun: Instant::now(), first: false, choices: BTreeMap::new() }, settled)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_client_that_leaves_pays_for_what_was_drawn_until_then() {
-        let (mut meter, mut settled) = meter();
+        let (mut meter, mut settled) = Meter::detached();
         meter.prompt(7);
         for (choice, tokens) in [(0, 1), (1, 1), (0, 4), (1, 2)] {
             meter.reached(choice, tokens);

@@ -7,7 +7,6 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use futures::StreamExt;
 use kubemate_engine::TokenLogprob;
 use kubemate_identity::Scope;
@@ -23,9 +22,10 @@ use super::{
     sse::{self, Ending, Frame},
 };
 use crate::{
-    answers::{self, Answer, Grounding, Piece, relay, renamed},
-    api::{ApiError, Json as Body, caller::Caller},
+    answers::{self, Answer, Grounding, Piece},
+    api::{ApiError, Strict, caller::Caller},
     app::{App, unix_now},
+    forward::{Door, Head, Outgoing, forward},
     models::Target,
 };
 
@@ -36,13 +36,22 @@ pub(super) fn router() -> OpenApiRouter<App> {
 /// Answer a conversation; with `vector_store_ids`, from documents and with citations.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "chat",
     responses((status = 200, description = "A chat completion, or a stream of chunks")))]
-async fn create(State(app): State<App>, caller: Caller, body: Body<ChatRequest>) -> Result<Response, ApiError> {
+async fn create(State(app): State<App>, caller: Caller, body: Strict) -> Result<Response, ApiError> {
     caller.must(Scope::Chat)?;
-    let asked = body.value.model.clone();
-    let (request, grounding) = Grounding::of_chat(&app, &caller, body.value).await?;
+    let head = Head::read(&body.bytes)?;
+    if !head.grounded
+        && caller.rights.allows_model(&head.model)
+        && let Ok(Target::Remote(upstream, name)) = app.routes.choose(&head.model)
+    {
+        let call = Outgoing { door: Door::Chat, shown: head.model.clone(), head, body: body.bytes };
+        return forward(&app, &caller, call, (&upstream, &name)).await;
+    }
+    let asked = head.model;
+    let (request, grounding) = Grounding::of_chat(&app, &caller, body.typed::<ChatRequest>()?.value).await?;
     if let (None, Target::Remote(upstream, name)) = (&grounding, app.routes.choose(&request.model)?) {
-        let meter = app.usage.begin(&caller, &request.model, "chat");
-        return relay(&upstream, "/chat/completions", forwarded(&body.bytes, &request, &asked, &name)?, meter).await;
+        let body = serde_json::to_vec(&request).map_err(ApiError::internal)?;
+        let call = Outgoing { shown: asked, ..Outgoing::new(Door::Chat, body.into())? };
+        return forward(&app, &caller, call, (&upstream, &name)).await;
     }
     let streams = request.streams();
     let chunks = Chunks::new(new_id("chatcmpl-"), unix_now(), asked, Some(request.wants_usage()));
@@ -52,15 +61,6 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<ChatRequest>)
         return Ok(stream(answer, chunks, asks_logprobs));
     }
     Ok(Json(collect(answer, chunks, asks_logprobs).await?).into_response())
-}
-
-/// The client's own bytes where nothing but the model's name changes; a saved assistant changes more.
-fn forwarded(bytes: &Bytes, request: &ChatRequest, asked: &str, name: &str) -> Result<Bytes, ApiError> {
-    if request.model == asked {
-        return renamed(bytes, asked, name);
-    }
-    let request = ChatRequest { model: name.to_owned(), ..request.clone() };
-    serde_json::to_vec(&request).map(Bytes::from).map_err(ApiError::internal)
 }
 
 /// Writes pieces as chunks.

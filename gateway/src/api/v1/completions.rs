@@ -26,9 +26,10 @@ use super::{
     sse::{self, Ending, Frame},
 };
 use crate::{
-    answers::{Knobs, choices, limit, relay, renamed, stops},
+    answers::{Knobs, choices, limit, stops},
     api::{ApiError, Json as Body, caller::Caller},
     app::{App, unix_now},
+    forward::{Door, Outgoing, forward},
     models::{Meter, Target, cl100k},
 };
 
@@ -53,14 +54,13 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<CompletionReq
         return Err(ApiError::ModelNotFound(request.model));
     }
     let target = app.routes.choose(&request.model)?;
-    let mut meter = app.usage.begin(&caller, &request.model, "completion");
     let name = match target {
         Target::Local(name) => name,
         Target::Remote(upstream, name) => {
-            let bytes = renamed(&body.bytes, &request.model, &name)?;
-            return relay(&upstream, "/completions", bytes, meter).await;
+            return forward(&app, &caller, Outgoing::new(Door::Completions, body.bytes)?, (&upstream, &name)).await;
         }
     };
+    let mut meter = app.usage.begin(&caller, &request.model, "completion");
     let events = meter.watch(generate(&app, &name, &request).await)?;
     if request.streams() {
         return Ok(stream(&request, events, meter));

@@ -19,9 +19,9 @@ use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    answers::{relay, renamed},
     api::{ApiError, Json as Body, caller::Caller},
     app::App,
+    forward::{Door, Outgoing, forward},
     models::{Target, cl100k},
 };
 
@@ -49,13 +49,12 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<EmbeddingsReq
     }
     check_size(&request.input)?;
     let target = app.routes.choose(&request.model)?;
-    let mut meter = app.usage.begin(&caller, &request.model, "embeddings");
     match target {
         Target::Remote(upstream, name) => {
-            let bytes = renamed(&body.bytes, &request.model, &name)?;
-            relay(&upstream, "/embeddings", bytes, meter).await
+            forward(&app, &caller, Outgoing::new(Door::Embeddings, body.bytes)?, (&upstream, &name)).await
         }
         Target::Local(name) => {
+            let mut meter = app.usage.begin(&caller, &request.model, "embeddings");
             let (answer, truncated) = meter.watch(embed(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(told(Json(answer).into_response(), truncated))

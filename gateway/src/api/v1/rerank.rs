@@ -17,9 +17,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::new_id;
 use crate::{
-    answers::{relay, renamed},
     api::{ApiError, Json as Body, caller::Caller},
     app::App,
+    forward::{Door, Outgoing, forward},
     models::Target,
 };
 
@@ -48,12 +48,12 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
         return Err(ApiError::invalid("documents", format!("`documents` takes 1 to {MAX_DOCUMENTS} texts")));
     }
     let target = app.routes.choose(&request.model)?;
-    let mut meter = app.usage.begin(&caller, &request.model, "rerank");
     match target {
         Target::Remote(upstream, name) => {
-            relay(&upstream, "/rerank", renamed(&body.bytes, &request.model, &name)?, meter).await
+            forward(&app, &caller, Outgoing::new(Door::Rerank, body.bytes)?, (&upstream, &name)).await
         }
         Target::Local(name) => {
+            let mut meter = app.usage.begin(&caller, &request.model, "rerank");
             let answer = meter.watch(rerank(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(Json(answer).into_response())

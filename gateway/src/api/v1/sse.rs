@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt, stream::BoxStream};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{answers::stream_headers, api::ApiError};
+use crate::{api::ApiError, forward::stream_headers};
 
 /// Silence after which a comment is sent, so that nothing in between takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -1,0 +1,165 @@
+//! Calls that a server elsewhere answers: metered, sent, and handed on as they come. Nothing is parsed that nothing
+//! needs, and nothing changes but what would be untrue here (the model's name) or was not asked for (token counts).
+
+mod counts;
+mod events;
+mod head;
+mod refusal;
+mod relayed;
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use kubemate_identity::Caller;
+
+use self::{
+    counts::Counts,
+    events::{Changes, Events},
+    relayed::{Plain, Streamed},
+};
+pub(crate) use self::{head::Head, refusal::refusal};
+use crate::{
+    api::ApiError,
+    app::App,
+    models::{Meter, Upstream},
+};
+
+/// Largest plain answer that is held to have the model's name changed in it; a request of 2,048 embeddings stays below.
+const MAX_PLAIN: usize = 128 * 1024 * 1024;
+
+/// Why an answer broke off on its way.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// The connection broke, or its framing.
+    #[error("the upstream's connection broke: {0}")]
+    Upstream(#[source] hyper::Error),
+    /// It was closed before the answer had ended.
+    #[error("the upstream closed in the middle of its answer")]
+    Short,
+    /// One event went on and on.
+    #[error("the upstream sent an event without an end")]
+    Endless,
+}
+
+/// The door through which a call came: what it is called here and over there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Chat,
+    Completions,
+    Embeddings,
+    Rerank,
+}
+
+impl Door {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/chat/completions",
+            Self::Completions => "/completions",
+            Self::Embeddings => "/embeddings",
+            Self::Rerank => "/rerank",
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completions => "completion",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+        }
+    }
+}
+
+/// A call on its way out.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) door: Door,
+    /// What the gateway read of the body.
+    pub(crate) head: Head,
+    /// The name that the answer shows: a saved assistant's, or the model's own.
+    pub(crate) shown: String,
+    pub(crate) body: Bytes,
+}
+
+impl Outgoing {
+    /// A call as the client sent it.
+    ///
+    /// # Errors
+    /// As [`Head::read`].
+    pub(crate) fn new(door: Door, body: Bytes) -> Result<Self, ApiError> {
+        let head = Head::read(&body)?;
+        Ok(Self { door, shown: head.model.clone(), head, body })
+    }
+}
+
+/// Sends a call to the server that answers for its model and hands the answer on.
+///
+/// # Errors
+/// `Upstream` when the server cannot be reached; what it refuses is told in our own shape.
+pub(crate) async fn forward(
+    app: &App,
+    caller: &Caller,
+    call: Outgoing,
+    (upstream, name): (&Upstream, &str),
+) -> Result<Response, ApiError> {
+    let mut meter = app.usage.begin(caller, &call.head.model, call.door.kind());
+    let body = call.head.outgoing(&call.body, name, upstream.asks_usage);
+    let answered = meter.watch(upstream.post(call.door.path(), body).await)?;
+    if !answered.status().is_success() {
+        return meter.watch(Err(refusal(upstream, answered).await));
+    }
+    answer(upstream, name, &call, answered, meter).await
+}
+
+/// The upstream's answer as the client gets it.
+async fn answer(
+    upstream: &Upstream,
+    name: &str,
+    call: &Outgoing,
+    answered: http::Response<Incoming>,
+    mut meter: Meter,
+) -> Result<Response, ApiError> {
+    let (head, incoming) = answered.into_parts();
+    meter.watch(expected(upstream, &head.headers, call.head.streams))?;
+    let counts = Counts::new(meter, call.body.len());
+    let changes = Changes {
+        rename: (name != call.shown).then(|| (name.to_owned(), call.shown.clone())),
+        strips_usage: upstream.asks_usage && !call.head.wants_usage,
+    };
+    if call.head.streams {
+        let mut response = Response::new(Body::new(Streamed::new(incoming, Events::new(counts, changes))));
+        stream_headers(response.headers_mut());
+        return Ok(response);
+    }
+    let plain = Plain::new(incoming, counts);
+    let body = if changes.rename.is_some() { renamed(upstream, plain, &changes).await? } else { Body::new(plain) };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// An answer of another kind than was asked for is a page of something in between, not the model's.
+fn expected(upstream: &Upstream, headers: &HeaderMap, streams: bool) -> Result<(), ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let events = kind.starts_with(b"text/event-stream");
+    let json = memchr::memmem::find(kind, b"json").is_some();
+    if kind.is_empty() || (streams && events) || (!streams && json) {
+        return Ok(());
+    }
+    Err(upstream.failed(StatusCode::BAD_GATEWAY, "answered with another content type than was asked for"))
+}
+
+async fn renamed(upstream: &Upstream, plain: Plain, changes: &Changes) -> Result<Body, ApiError> {
+    let collected = Limited::new(plain, MAX_PLAIN).collect().await;
+    let whole = collected.map_err(|error| upstream.failed(StatusCode::BAD_GATEWAY, &error.to_string()))?.to_bytes();
+    Ok(Body::from(changes.renamed(&whole).map_or(whole, Bytes::from)))
+}
+
+/// Headers that keep proxies from holding events back.
+pub(crate) fn stream_headers(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+}

@@ -1,0 +1,100 @@
+//! Token counts in what passes by.
+
+use serde::Deserialize;
+
+use crate::models::Meter;
+
+/// Bytes of a plain body kept for the search: the counts stand at its end, and with all details are below 500.
+const TAIL: usize = 2048;
+/// Bytes of a request to a token of its prompt, where the upstream tells no count. Source: OpenAI's rule of thumb.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What an answer has cost so far; settles the meter when the answer is done or dropped.
+#[derive(Debug)]
+pub(super) struct Counts {
+    meter: Meter,
+    /// The prompt's tokens by its size, until the upstream says how many.
+    guess: u64,
+    told: Option<Told>,
+    /// Events that carried a piece of an answer: a token each with most servers, and what a client that leaves pays for.
+    pieces: u64,
+}
+
+/// An upstream's own counts.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub(super) struct Told {
+    prompt_tokens: u64,
+    #[serde(default)]
+    completion_tokens: u64,
+}
+
+impl Counts {
+    pub(super) fn new(meter: Meter, request_bytes: usize) -> Self {
+        Self { meter, guess: request_bytes as u64 / BYTES_PER_TOKEN, told: None, pieces: 0 }
+    }
+
+    /// Something of the answer has come.
+    pub(super) fn began(&mut self) {
+        self.meter.began();
+    }
+
+    /// One more piece of the answer.
+    pub(super) fn piece(&mut self) {
+        self.pieces += 1;
+    }
+
+    pub(super) fn tell(&mut self, told: Told) {
+        self.told = Some(told);
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.meter.failed(http::StatusCode::BAD_GATEWAY);
+    }
+}
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        let guessed = Told { prompt_tokens: self.guess, completion_tokens: self.pieces };
+        let Told { prompt_tokens, completion_tokens } = self.told.unwrap_or(guessed);
+        self.meter.prompt(prompt_tokens);
+        self.meter.reached(0, completion_tokens);
+    }
+}
+
+/// The last bytes of a body on its way.
+#[derive(Debug, Default)]
+pub(super) struct Tail(Vec<u8>);
+
+impl Tail {
+    pub(super) fn see(&mut self, data: &[u8]) {
+        let over = (self.0.len() + data.len()).saturating_sub(TAIL).min(self.0.len());
+        self.0.drain(..over);
+        let from = data.len().saturating_sub(TAIL);
+        self.0.extend_from_slice(data.get(from..).unwrap_or_default());
+    }
+
+    /// The counts in it. A key inside a text is never taken for one: its quotes would be escaped.
+    pub(super) fn counts(&self) -> Option<Told> {
+        const KEY: &[u8] = b"\"usage\":";
+        let at = memchr::memmem::rfind(&self.0, KEY)?;
+        let rest = self.0.get(at + KEY.len()..)?;
+        serde_json::Deserializer::from_slice(rest).into_iter::<Told>().next()?.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_found_at_the_end_of_a_body_that_came_in_pieces() {
+        let mut tail = Tail::default();
+        for piece in [&[b'x'; 3000][..], b"\"usage\": {\"prompt_tok", b"ens\":3,\"completion_tokens\":5}, \"id\":1}"] {
+            tail.see(piece);
+        }
+        assert_eq!(tail.counts(), Some(Told { prompt_tokens: 3, completion_tokens: 5 }));
+        let mut none = Tail::default();
+        none.see(br#"{"usage":null,"text":"\"usage\":{\"prompt_tokens\":9}"}"#);
+        assert_eq!(none.counts(), None);
+    }
+}
