@@ -1,4 +1,4 @@
-//! What has to go in time: expired files and stores, old responses, old audit rows, ended jobs.
+//! What has to go in time: old responses and old audit rows. Expired documents and ended jobs are the corpus's.
 
 use std::time::Duration;
 
@@ -7,25 +7,18 @@ use tracing::warn;
 
 use crate::app::{App, unix_now, unix_now_ms};
 
-/// How often expired files and stores are let go: until then they are still served.
-const EXPIRE_EVERY: Duration = Duration::from_secs(10);
-/// How often the rest is cleaned up, which only frees space.
+/// How often it is looked for, which only frees space.
 const CLEAN_EVERY: Duration = Duration::from_mins(5);
-
 /// How long a stored response can be fetched and continued, in seconds: OpenAI keeps them for thirty days.
 const RESPONSES_STAY: i64 = 30 * 24 * 60 * 60;
 
 /// Cleans up until the process stops.
 pub(crate) async fn run(app: App) {
     keep_retention(&app).await;
-    let [mut expiry, mut cleaning] = [EXPIRE_EVERY, CLEAN_EVERY].map(|every| {
-        let mut ticks = interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks
-    });
+    let mut cleaning = interval(CLEAN_EVERY);
+    cleaning.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = expiry.tick() => expire(&app).await,
             _ = cleaning.tick() => clean(&app).await,
             () = app.stop.cancelled() => return,
         }
@@ -40,21 +33,10 @@ async fn keep_retention(app: &App) {
     }
 }
 
-async fn expire(app: &App) {
-    match app.ledger.delete_expired(unix_now()).await {
-        Ok(expired) => tracing::debug!(?expired, "expired files and stores were let go"),
-        Err(error) => warn!(error = %error, "expired files and stores could not be let go"),
-    }
-}
-
 async fn clean(app: &App) {
     trim_responses(app, unix_now()).await;
     if let Err(error) = app.ledger.trim_audit(unix_now_ms()).await {
         warn!(error = %error, "old audit rows could not be let go");
-    }
-    let keep = i64::try_from(app.config.corpus.worker.keep_ended_jobs.as_millis()).unwrap_or(i64::MAX);
-    if let Err(error) = app.ledger.purge_jobs(unix_now_ms().saturating_sub(keep)).await {
-        warn!(error = %error, "ended jobs could not be let go");
     }
 }
 

@@ -15,8 +15,8 @@ use crate::layout::Version;
 use crate::metering::{self, Outcome};
 use crate::{Corpus, CorpusError};
 
-/// How often expired files, expired knowledge bases and ended jobs are cleared away.
-const HOUSEKEEPING: Duration = Duration::from_mins(1);
+/// How often expired files, expired knowledge bases and ended jobs are cleared away: until then they are still served.
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
 impl Corpus {
     /// Leases and carries out jobs until `stop`, a bounded number at once; looks for orphans once, meanwhile.
@@ -50,11 +50,13 @@ impl Corpus {
     }
 
     async fn keep_house(&self) {
-        self.sweep_or_warn().await;
-        loop {
-            tokio::time::sleep(HOUSEKEEPING).await;
-            self.tidy().await;
-        }
+        let tidying = async {
+            loop {
+                self.tidy().await;
+                tokio::time::sleep(HOUSEKEEPING).await;
+            }
+        };
+        tokio::join!(self.sweep_or_warn(), tidying);
     }
 
     /// [`Corpus::worker`] as a task of its own.

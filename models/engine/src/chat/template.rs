@@ -91,9 +91,8 @@ fn raise(message: String) -> Result<Value, Error> {
 /// the template asks for "now", whoever calls.
 fn today(format: &str) -> Result<String, Error> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    super::calendar::format(format, now.as_secs()).map_err(|directive| {
-        Error::new(ErrorKind::InvalidOperation, format!("strftime_now does not know %{directive}"))
-    })
+    super::calendar::format(format, now.as_secs())
+        .map_err(|cause| Error::new(ErrorKind::InvalidOperation, format!("strftime_now cannot write this: {cause}")))
 }
 
 fn failed(error: &Error) -> EngineError {
