@@ -8,7 +8,7 @@ mod edge;
 mod error;
 mod extract;
 mod lasting;
-mod names;
+pub(crate) mod names;
 mod operations;
 mod strict;
 pub(crate) mod v1;

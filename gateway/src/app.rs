@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     auth::{AuditTrail, KeyRing},
     config::{Config, Loaded},
-    models::{LocalModels, Routes, UsageMeter},
+    models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
 };
 
 /// Seconds since 1970 by the machine's clock. Rooms below never read it themselves.
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) local: Arc<LocalModels>,
     pub(crate) routes: Routes,
     pub(crate) keys: KeyRing,
+    pub(crate) saved_names: SavedNames,
     pub(crate) audit: AuditTrail,
     pub(crate) usage: UsageMeter,
     pub(crate) metrics: PrometheusHandle,
@@ -87,6 +88,7 @@ impl App {
             local,
             routes,
             keys,
+            saved_names: SavedNames::default(),
             audit,
             usage,
             metrics,

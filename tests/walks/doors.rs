@@ -172,13 +172,19 @@ async fn an_assistant_is_changed_field_by_field_and_outlives_its_store() {
     });
     let made = api.post("/v1/assistants", made).await.json();
     let path = format!("/v1/assistants/{}", made["id"].as_str().expect("an id"));
+    let inline = json!({"tool_resources": {"file_search": {"vector_stores": [{"file_ids": []}]}}});
+    let refused = api.post(&path, inline).await.refused(400);
+    assert_eq!(refused["param"], "tool_resources.file_search.vector_stores");
     let cleared = api.post(&path, json!({"temperature": null, "instructions": null, "metadata": null})).await.json();
     assert_eq!((&cleared["temperature"], &cleared["instructions"]), (&json!(null), &json!("")));
     assert_eq!((&cleared["metadata"], &cleared["name"]), (&json!({}), &json!("sailor")));
     assert_eq!(api.post(&path, json!({"name": null})).await.refused(400)["param"], "name");
     assert_eq!(api.post(&path, json!({"temperature": 3})).await.refused(400)["param"], "temperature");
     api.delete(&library.path("")).await.json();
+    assert!(listed(&api).await.contains(&"sailor".to_owned()));
     assert_eq!(api.post(&path, json!({"name": "captain"})).await.json()["name"], "captain");
+    let names = listed(&api).await;
+    assert!(names.contains(&"captain".to_owned()) && !names.contains(&"sailor".to_owned()), "{names:?}");
     let chat = json!({"model": "captain", "messages": [{"role": "user", "content": "tide?"}]});
     let refused = api.post("/v1/chat/completions", chat.clone()).await.refused(404);
     assert!(refused["message"].to_string().contains(&library.id), "{refused}");
@@ -187,4 +193,11 @@ async fn an_assistant_is_changed_field_by_field_and_outlives_its_store() {
     let mut chat = chat;
     chat["max_tokens"] = json!(8);
     api.post("/v1/chat/completions", chat).await.json();
+}
+
+/// The names that this caller may ask for.
+async fn listed(api: &Api) -> Vec<String> {
+    let models = api.get("/v1/models").await.json();
+    let names = models["data"].as_array().expect("models").iter().map(|model| model["id"].as_str().expect("a name"));
+    names.map(str::to_owned).collect()
 }

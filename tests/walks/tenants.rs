@@ -212,6 +212,8 @@ async fn a_revoked_key_opens_nothing_within_a_second() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_made_at_the_terminal_works_at_once() {
     let server = Server::start().await;
+    let hidden = server.setup().command(&["keys", "create", "de\u{202E}mo"]).output().expect("it runs");
+    assert!(!hidden.status.success() && String::from_utf8_lossy(&hidden.stderr).contains("U+202E"), "{hidden:?}");
     let made = server
         .setup()
         .command(&["--json", "keys", "create", "demo", "--tenant", "terminal"])

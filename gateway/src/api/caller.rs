@@ -4,9 +4,9 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::{HeaderMap, header, request::Parts};
-use kubemate_identity::{Caller as Identity, Scope};
+use kubemate_identity::{Caller as Identity, KeyHash, Scope};
 
-use super::ApiError;
+use super::{ApiError, lasting::Presented};
 use crate::{app::App, auth::KeyRingError};
 
 /// The caller of a request, proved by its key.
@@ -43,7 +43,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let key = credential(&parts.headers)?;
-        match App::from_ref(state).keys.verify(key).await {
+        let hash = parts.extensions.get::<Presented>().map_or_else(|| KeyHash::of(key), |presented| presented.0);
+        match App::from_ref(state).keys.verify(key, &hash).await {
             Ok(caller) => Ok(Self(caller)),
             Err(KeyRingError::Invalid) => Err(ApiError::InvalidKey),
             Err(KeyRingError::Ledger(error)) => Err(error.into()),

@@ -106,6 +106,8 @@ async fn report(app: &App, seen: &Seen) {
             let refused = seen.refused.as_ref().map(|refused| refused.0.as_ref());
             app.audit.denied(refused, &seen.method, &seen.route, error.code().unwrap_or_default()).await;
         }
+        // The server was asked to stop; that clients are still told so is no failure.
+        ApiError::Stopping => tracing::debug!(http.route = %seen.route, "a request came while stopping"),
         other if seen.status.is_server_error() => {
             tracing::warn!(http.route = %seen.route, error = %other, "a request failed")
         }

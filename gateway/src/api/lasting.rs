@@ -23,8 +23,11 @@ use crate::{app::App, auth::KeyRingError};
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Ends what is under way when the process stops, and binds streams to the key that opened them.
-pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn bound(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let key = credential(request.headers()).ok().map(KeyHash::of);
+    if let Some(hash) = key {
+        request.extensions_mut().insert(Presented(hash));
+    }
     let answered = tokio::select! {
         biased;
         () = app.cut.cancelled() => return stopping().into_response(),
@@ -36,6 +39,10 @@ pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) 
     }
     named(&app, key, answered).await
 }
+
+/// The hash of the one key that a request brought, so that nobody computes it twice.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Presented(pub(super) KeyHash);
 
 /// Who was refused something, for the audit trail.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Context, print};
 use crate::{
+    api::names,
     app::unix_now,
     auth::{AuditTrail, Deed, Issued, Wanted, issue, rights},
 };
@@ -81,6 +82,7 @@ fn tenant_of(name: &str) -> anyhow::Result<TenantId> {
 impl Create {
     async fn run(self, ledger: &Ledger, context: &Context) -> anyhow::Result<()> {
         let tenant = tenant_of(&self.tenant)?;
+        names::check("name", &self.name)?;
         let now = unix_now();
         let expires_at = self.expires_in_days.map(|days| now.saturating_add(i64::from(days) * 86_400));
         let rights = rights(&self.scopes, &self.models, expires_at).map_err(anyhow::Error::msg)?;

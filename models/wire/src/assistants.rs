@@ -101,4 +101,7 @@ pub struct FileSearchResources {
     /// Knowledge bases.
     #[serde(default)]
     pub vector_store_ids: Vec<String>,
+    /// Knowledge bases to be made with the assistant, as they were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector_stores: Option<Value>,
 }

@@ -55,6 +55,7 @@ async fn create(
     caller.must(Scope::Assistants)?;
     let new = changed(&app, &caller, None, body.value).await?;
     let row = app.ledger.create_assistant(&caller.tenant, new, unix_now()).await?;
+    app.saved_names.forget(&caller.tenant);
     app.audit.record(&caller, Deed::new("assistant.create", row.id.clone())).await;
     Ok(Json(object(&row)))
 }
@@ -172,6 +173,7 @@ async fn update(
     let saved = app.ledger.assistant(&caller.tenant, &id).await?;
     let new = changed(&app, &caller, Some(&saved), body.value).await?;
     let row = app.ledger.update_assistant(&caller.tenant, &id, new, unix_now()).await?;
+    app.saved_names.forget(&caller.tenant);
     app.audit.record(&caller, Deed::new("assistant.update", id)).await;
     Ok(Json(object(&row)))
 }
@@ -184,6 +186,7 @@ async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
     if !app.ledger.delete_assistant(&caller.tenant, &id).await? {
         return Err(ApiError::NotFound { kind: "assistant", id });
     }
+    app.saved_names.forget(&caller.tenant);
     app.audit.record(&caller, Deed::new("assistant.delete", id.clone())).await;
     Ok(Json(Deleted::new(DeletedObject::Assistant, id)))
 }
@@ -200,7 +203,9 @@ fn object(row: &AssistantRow) -> Assistant {
         model: row.model.clone(),
         instructions: Some(row.instructions.clone()),
         tools: if vector_store_ids.is_empty() { Vec::new() } else { vec![tool()] },
-        tool_resources: Some(ToolResources { file_search: Some(Some(FileSearchResources { vector_store_ids })) }),
+        tool_resources: Some(ToolResources {
+            file_search: Some(Some(FileSearchResources { vector_store_ids, vector_stores: None })),
+        }),
         metadata: Some(settings.metadata.unwrap_or_default()),
         temperature: settings.temperature,
         top_p: settings.top_p,

@@ -8,7 +8,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     api::{ApiError, Path, caller::Caller},
     app::App,
-    models::assistants,
 };
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -17,8 +16,9 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 async fn visible(app: &App, caller: &Caller) -> Result<Vec<Model>, ApiError> {
     caller.must(Scope::Models)?;
-    let saved = assistants::names(&app.ledger, &caller.tenant).await?;
-    let saved = saved.into_iter().map(|(id, created)| Model { id, created, owned_by: caller.tenant.to_string() });
+    let saved = app.saved_names.of(&app.ledger, &caller.tenant).await?;
+    let owned_by = || caller.tenant.to_string();
+    let saved = saved.iter().map(|(id, created)| Model { id: id.clone(), created: *created, owned_by: owned_by() });
     let all = app.routes.models().into_iter().chain(saved);
     Ok(all.filter(|model| caller.rights.allows_model(&model.id)).collect())
 }

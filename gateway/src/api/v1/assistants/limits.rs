@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use kubemate_wire::assistants::SaveAssistant;
+use serde_json::Value;
 
 use crate::api::{ApiError, names, v1::metadata};
 
@@ -26,7 +27,22 @@ pub(super) fn check(asked: &SaveAssistant) -> Result<(), ApiError> {
     short("instructions", asked.instructions.iter().flatten().next().map_or("", String::as_str), INSTRUCTIONS)?;
     within("temperature", asked.temperature.flatten(), 0.0..=2.0)?;
     within("top_p", asked.top_p.flatten(), 0.0..=1.0)?;
+    refuse_new_stores(asked)?;
     metadata::check(asked.metadata.iter().flatten().next())
+}
+
+/// An assistant that looks as if it had a knowledge base, and has none, would answer from nothing.
+fn refuse_new_stores(asked: &SaveAssistant) -> Result<(), ApiError> {
+    let search = asked.tool_resources.iter().flatten().filter_map(|all| all.file_search.as_ref()?.as_ref()).next();
+    match search.and_then(|search| search.vector_stores.as_ref()) {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Array(none)) if none.is_empty() => Ok(()),
+        Some(_) => {
+            let message = "`vector_stores` are not made here; make one with /v1/vector_stores and name it in \
+                           `vector_store_ids`";
+            Err(ApiError::unsupported("tool_resources.file_search.vector_stores", message))
+        }
+    }
 }
 
 fn short(field: &str, text: &str, most: usize) -> Result<(), ApiError> {
@@ -49,7 +65,7 @@ fn within(field: &str, value: Option<f64>, range: RangeInclusive<f64>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -75,6 +91,15 @@ mod tests {
         ] {
             assert_eq!(blamed(json!({ field: good })), None, "{field}");
             assert_eq!(blamed(json!({ field: bad })).as_deref(), Some(field));
+        }
+    }
+    #[test]
+    fn a_store_to_be_made_with_the_assistant_is_refused_by_name() {
+        let search = |stores: Value| json!({"tool_resources": {"file_search": {"vector_stores": stores}}});
+        let named = Some("tool_resources.file_search.vector_stores");
+        assert_eq!(blamed(search(json!([{"file_ids": ["file-1"]}]))).as_deref(), named);
+        for nothing in [json!(null), json!([])] {
+            assert_eq!(blamed(search(nothing)), None);
         }
     }
 }

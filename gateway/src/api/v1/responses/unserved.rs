@@ -39,6 +39,10 @@ fn refuse_modes(asked: &ResponsesRequest) -> Result<(), ApiError> {
             return Err(ApiError::unsupported(field, format!("`{field}` is not served; {instead}")));
         }
     }
+    if asked.truncation.as_deref().is_some_and(|mode| mode != "disabled") {
+        let message = "`truncation` is always `disabled` here: send fewer items when the conversation is too long";
+        return Err(ApiError::unsupported("truncation", message));
+    }
     if asked.top_logprobs.is_some_and(|top| top > 0) {
         let message = "`top_logprobs` is not served here; use /v1/chat/completions";
         return Err(ApiError::unsupported("top_logprobs", message));
@@ -145,6 +149,7 @@ mod tests {
             ("conversation", json!("conv_1")),
             ("prompt", json!({"id": "pmpt_1"})),
             ("top_logprobs", json!(5)),
+            ("truncation", json!("auto")),
             ("max_output_tokens", json!(0)),
             ("input", json!([])),
             ("include", json!(["message.output_text.logprobs"])),
@@ -165,6 +170,7 @@ mod tests {
         for (field, value) in [
             ("prompt", json!(null)),
             ("top_logprobs", json!(0)),
+            ("truncation", json!("disabled")),
             ("include", json!(["file_search_call.results", "reasoning.encrypted_content"])),
             ("tool_choice", json!("auto")),
             ("reasoning", json!({"effort": null, "summary": null})),
