@@ -19,7 +19,7 @@ use kubemate_engine::ModelKind;
 use kubemate_identity::Caller;
 use kubemate_wire::chat::ChatRequest;
 
-use crate::{api::ApiError, app::App, models::Target};
+use crate::{api::ApiError, app::App, models::Target, telemetry::Chosen};
 
 /// Starts the answer to `request`, from documents when `grounding` says so.
 ///
@@ -33,6 +33,7 @@ pub(crate) async fn answer(
 ) -> Result<Answer, ApiError> {
     let target = app.routes.choose(&request.model)?;
     let mut meter = app.usage.begin(caller, &request.model, "chat");
+    meter.routed(Chosen::of(&target, "weight"));
     let (pieces, grounded) = meter.watch(begin(app, caller, &target, request, grounding).await)?;
     Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
 }

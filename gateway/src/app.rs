@@ -11,13 +11,13 @@ use kubemate_corpus::{ChildParser, Corpus, Parts};
 use kubemate_ledger::Ledger;
 use kubemate_objects::ObjectStore;
 use kubemate_vectors::VectorStore;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{AuditTrail, KeyRing},
     config::{Config, Loaded},
     models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
+    telemetry::Scrape,
 };
 
 /// Seconds since 1970 by the machine's clock. Rooms below never read it themselves.
@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) saved_names: SavedNames,
     pub(crate) audit: AuditTrail,
     pub(crate) usage: UsageMeter,
-    pub(crate) metrics: PrometheusHandle,
+    pub(crate) metrics: Scrape,
     /// Cancelled when the process was asked to stop.
     pub(crate) stop: CancellationToken,
     /// Cancelled when the time for open requests is over; what is still answered ends with an error.
@@ -69,7 +69,7 @@ impl App {
     ///
     /// # Errors
     /// What could not be opened and which setting names it.
-    pub(crate) async fn open(loaded: Loaded, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+    pub(crate) async fn open(loaded: Loaded, metrics: Scrape) -> anyhow::Result<Self> {
         let Loaded { config, .. } = loaded;
         let stores = Stores::open(&config).await?;
         let local = Arc::new(LocalModels::new(&config)?);

@@ -13,6 +13,7 @@ use super::{Egress, egress::reason};
 use crate::{
     api::ApiError,
     config::{Secret, UpstreamConfig},
+    telemetry::Attempt,
 };
 
 /// One upstream with its own connections, so that a slow one holds up no other.
@@ -72,6 +73,7 @@ impl Upstream {
             request = request.header(header::AUTHORIZATION, value);
         }
         let request = request.body(Full::new(body)).map_err(ApiError::internal)?;
+        let _until_it_begins = Attempt::begin();
         match timeout(self.first_byte, self.egress.send(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(self.failed(StatusCode::BAD_GATEWAY, &reason(&error))),

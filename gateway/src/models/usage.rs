@@ -12,7 +12,12 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
 
-use crate::{api::ApiError, app::unix_now, auth::model_call, telemetry};
+use crate::{
+    api::ApiError,
+    app::unix_now,
+    auth::model_call,
+    telemetry::{Call, Chosen},
+};
 
 /// Rows written in one transaction.
 const BATCH: usize = 512;
@@ -53,7 +58,13 @@ impl UsageMeter {
             latency_ms: 0,
             at: unix_now(),
         };
-        Meter { rows: self.rows.clone(), row: Some(row), begun: Instant::now(), first: false, choices: BTreeMap::new() }
+        Meter {
+            rows: self.rows.clone(),
+            row: Some(row),
+            begun: Instant::now(),
+            call: Call::begin(),
+            choices: BTreeMap::new(),
+        }
     }
 }
 
@@ -89,7 +100,7 @@ pub(crate) struct Meter {
     rows: mpsc::UnboundedSender<UsageRow>,
     row: Option<UsageRow>,
     begun: Instant,
-    first: bool,
+    call: Call,
     /// Tokens of each choice so far.
     choices: BTreeMap<u32, u64>,
 }
@@ -102,12 +113,16 @@ impl Meter {
         }
     }
 
+    /// Who shall answer, and why; told again when another one is tried.
+    pub(crate) fn routed(&mut self, chosen: Chosen<'_>) {
+        if let Some(row) = &self.row {
+            self.call.routed(&row.model, chosen);
+        }
+    }
+
     /// The first token is on its way; later calls do nothing.
     pub(crate) fn began(&mut self) {
-        if let Some(row) = self.row.as_ref().filter(|_| !self.first) {
-            self.first = true;
-            telemetry::first_token(&row.model, self.begun.elapsed());
-        }
+        self.call.first_token();
     }
 
     /// A choice has taken so many tokens so far; a client that leaves now pays for these.
@@ -140,7 +155,7 @@ impl Drop for Meter {
         let Some(mut row) = self.row.take() else { return };
         row.completion_tokens = i64::try_from(self.choices.values().sum::<u64>()).unwrap_or(i64::MAX);
         row.latency_ms = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-        telemetry::tokens(&row.model, row.prompt_tokens.unsigned_abs(), row.completion_tokens.unsigned_abs());
+        self.call.settle(&row);
         if self.rows.send(row).is_err() {
             error!("a request was settled after the usage writer had closed");
         }
@@ -165,7 +180,7 @@ impl Meter {
             latency_ms: 0,
             at: 0,
         };
-        (Self { rows, row: Some(row), begun: Instant::now(), first: false, choices: BTreeMap::new() }, settled)
+        (Self { rows, row: Some(row), begun: Instant::now(), call: Call::begin(), choices: BTreeMap::new() }, settled)
     }
 }
 

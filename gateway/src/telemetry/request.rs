@@ -1,0 +1,146 @@
+//! The request that is being answered: known to everything that runs for it, without being handed through.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::extract::{MatchedPath, Request as HttpRequest};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use uuid::Uuid;
+
+use super::series::{self, CallSeries, micros};
+
+/// The header that names a request, in both directions.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static CURRENT: Arc<Request>;
+}
+
+/// The id that ties a request to its log lines, audit rows and usage.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The caller's id when it is harmless, else a new one.
+    fn from_headers(headers: &HeaderMap) -> Self {
+        let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_harmless(id));
+        Self(sent.map_or_else(made, Arc::from))
+    }
+
+    /// As it is sent.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+fn made() -> Arc<str> {
+    const PREFIX: &str = "req_";
+    let mut id = String::with_capacity(PREFIX.len() + uuid::fmt::Simple::LENGTH);
+    id.push_str(PREFIX);
+    id.push_str(Uuid::now_v7().simple().encode_lower(&mut Uuid::encode_buffer()));
+    Arc::from(id)
+}
+
+fn is_harmless(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+/// A request at a door. It is over when the last part of its answer has left.
+#[derive(Debug)]
+pub(crate) struct Request {
+    id: RequestId,
+    method: Method,
+    route: Option<MatchedPath>,
+    begun: Instant,
+    /// Nanoseconds spent waiting for upstreams to begin.
+    upstream: AtomicU64,
+    /// What the call to a model that it became is counted as.
+    series: OnceLock<Arc<CallSeries>>,
+}
+
+impl Request {
+    /// A request whose head has arrived.
+    pub(crate) fn begin(request: &HttpRequest) -> Arc<Self> {
+        series::in_flight().increment(1.0);
+        Arc::new(Self {
+            id: RequestId::from_headers(request.headers()),
+            method: request.method().clone(),
+            route: request.extensions().get().cloned(),
+            begun: Instant::now(),
+            upstream: AtomicU64::default(),
+            series: OnceLock::new(),
+        })
+    }
+
+    /// Runs `work` for this request.
+    pub(crate) async fn scope<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(self.clone(), work).await
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// Its method.
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The route's pattern, never the path itself: ids would make a time series each.
+    pub(crate) fn route(&self) -> &str {
+        self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
+    }
+
+    /// Since its head arrived.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// The head of its answer is on the way; a stream may follow.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        let spent = self.elapsed();
+        series::answered(&self.method, self.route(), status, spent);
+        let upstream = Duration::from_nanos(self.upstream.load(Ordering::Relaxed));
+        if let Some(series) = self.series.get().filter(|_| !upstream.is_zero()) {
+            series.added.record(micros(spent.saturating_sub(upstream)));
+        }
+    }
+
+    /// It became a call that is counted as `series`; a second choice of target is counted as the last part of the first.
+    pub(super) fn counted_as(&self, series: &Arc<CallSeries>) {
+        let _first_stays = self.series.set(series.clone());
+    }
+
+    /// An upstream took so long to begin, or to fail.
+    pub(super) fn waited(&self, spent: Duration) {
+        let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        self.upstream.fetch_add(nanos, Ordering::Relaxed);
+        if let Some(series) = self.series.get() {
+            series.upstream.record(micros(spent));
+        }
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        series::in_flight().decrement(1.0);
+    }
+}
+
+/// The request that this code runs for, if it runs for one.
+pub(crate) fn current() -> Option<Arc<Request>> {
+    CURRENT.try_with(Arc::clone).ok()
+}
