@@ -1,6 +1,7 @@
 //! The command line: one verb a file.
 
 mod audit;
+mod chat;
 mod config;
 mod doctor;
 mod keys;
@@ -38,6 +39,8 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("KUBEMATE_CO
 enum Verb {
     /// Start the server: the API, the workers and the embedded stores
     Serve(serve::Serve),
+    /// Talk to a model of a running server, in a conversation or with one question
+    Chat(chat::Chat),
     /// The models that run on this machine: list, pull, verify
     #[command(subcommand)]
     Models(models::Models),
@@ -90,6 +93,7 @@ fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Openapi => print::line(&crate::api::openapi_json()?),
         Verb::Config(verb) => verb.run(context)?,
         Verb::Serve(serve) => runtime()?.block_on(serve.run(context))?,
+        Verb::Chat(chat) => runtime()?.block_on(chat.run(context))?,
         Verb::Models(verb) => runtime()?.block_on(verb.run(context))?,
         Verb::Keys(verb) => runtime()?.block_on(verb.run(context))?,
         Verb::Audit(verb) => return runtime()?.block_on(verb.run(context)),

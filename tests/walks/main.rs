@@ -13,4 +13,5 @@ mod lasting;
 mod load;
 mod process;
 mod spine;
+mod talk;
 mod tenants;

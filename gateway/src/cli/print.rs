@@ -9,6 +9,12 @@ pub(super) fn line(text: &str) {
     let _closed: io::Result<()> = writeln!(stdout(), "{text}");
 }
 
+/// Prints text to standard output at once, without ending the line.
+pub(super) fn part(text: &str) {
+    let mut out = stdout();
+    let _closed: io::Result<()> = write!(out, "{text}").and_then(|()| out.flush());
+}
+
 /// Prints a line to standard error: what is said beside the result.
 pub(super) fn note(text: &str) {
     let _closed: io::Result<()> = writeln!(stderr(), "{text}");
