@@ -1,4 +1,4 @@
-//! The doors: `/v1` (OpenAI), `/admin/v1`, and the operations endpoints, with what they share.
+//! The doors: `/v1` (OpenAI), `/api` (Ollama), `/admin/v1`, and the operations endpoints, with what they share.
 
 pub(crate) mod admin;
 pub(crate) mod body;
@@ -9,6 +9,7 @@ mod error;
 mod extract;
 mod lasting;
 pub(crate) mod names;
+mod ollama;
 mod operations;
 mod strict;
 pub(crate) mod v1;
@@ -16,7 +17,7 @@ pub(crate) mod v1;
 use axum::{Router, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use body::{Json, Strict};
+pub(crate) use body::{Json, Strict, Unlabelled};
 
 pub(crate) use error::ApiError;
 pub(crate) use extract::{Path, Query, Upload};
@@ -33,6 +34,7 @@ pub(crate) fn router(app: &App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), lasting::bound))
         .layer(middleware::from_fn(strict::refuse_bad_requests))
         .layer(middleware::from_fn(admin::render))
+        .layer(middleware::from_fn(ollama::render))
         .layer(cors::layer(&app.config.server.cors_origins))
         .layer(middleware::from_fn_with_state(app.clone(), edge::observe))
         .with_state(app.clone())
@@ -49,6 +51,7 @@ pub(crate) fn openapi_json() -> serde_json::Result<String> {
 fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(operations::description())
         .merge(v1::router())
+        .merge(ollama::router())
         .merge(admin::router())
         .merge(operations::router())
 }

@@ -10,6 +10,7 @@ mod forward;
 mod housekeeping;
 mod models;
 mod net;
+mod ollama;
 mod telemetry;
 
 use std::process::ExitCode;

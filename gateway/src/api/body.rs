@@ -67,6 +67,24 @@ where
     }
 }
 
+/// The same whatever the content type says: `curl -d`, which Ollama's own documents show, calls it a form. A page of
+/// another origin gains nothing by it, because a key must be sent too and browsers keep none.
+#[derive(Debug)]
+pub(crate) struct Unlabelled(pub(crate) Strict);
+
+impl<S> FromRequest<S> for Unlabelled
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, ApiError> {
+        let limit = App::from_ref(state).config.server.max_body;
+        strict(read(request.into_body(), limit).await?).map(Self)
+    }
+}
+
 /// Browsers may send a form or text without asking first; JSON they may not.
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

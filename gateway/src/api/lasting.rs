@@ -13,9 +13,10 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::{StatusCode, header};
 use kubemate_identity::{Caller as Identity, KeyHash};
+use kubemate_wire::ollama::OllamaError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{ApiError, caller::credential};
+use super::{ApiError, caller::credential, ollama::LINES};
 use crate::{app::App, auth::KeyRingError};
 
 /// How often the key of an open stream is looked at again. With the key ring's own second a revocation acts within
@@ -33,9 +34,9 @@ pub(super) async fn bound(State(app): State<App>, mut request: Request, next: Ne
         () = app.cut.cancelled() => return stopping().into_response(),
         answered = next.run(request) => answered,
     };
-    if is_stream(&answered) {
+    if let Some(kind) = Kind::of(&answered) {
         let (head, body) = answered.into_parts();
-        return Response::from_parts(head, Body::from_stream(lasting(app, key, body.into_data_stream())));
+        return Response::from_parts(head, Body::from_stream(lasting(app, key, kind, body.into_data_stream())));
     }
     named(&app, key, answered).await
 }
@@ -58,9 +59,21 @@ async fn named(app: &App, key: Option<KeyHash>, mut answered: Response) -> Respo
     answered
 }
 
-fn is_stream(response: &Response) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+/// How a stream tells what ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// OpenAI's events.
+    Events,
+    /// Ollama's lines.
+    Lines,
+}
+
+impl Kind {
+    fn of(response: &Response) -> Option<Self> {
+        let media = response.headers().get(header::CONTENT_TYPE)?.as_bytes();
+        let is = |kind: &str| media.starts_with(kind.as_bytes());
+        is("text/event-stream").then_some(Self::Events).or(is(LINES).then_some(Self::Lines))
+    }
 }
 
 fn stopping() -> ApiError {
@@ -70,6 +83,7 @@ fn stopping() -> ApiError {
 fn lasting(
     app: App,
     key: Option<KeyHash>,
+    kind: Kind,
     mut source: BodyDataStream,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     async_stream::stream! {
@@ -94,7 +108,7 @@ fn lasting(
             }
         };
         drop(source);
-        yield Ok(last(&seen, &error));
+        yield Ok(last(kind, &seen, &error));
     }
 }
 
@@ -112,9 +126,12 @@ fn broken(error: &axum::Error) -> ApiError {
     ApiError::Upstream { upstream: "model".to_owned(), what, status: StatusCode::BAD_GATEWAY }
 }
 
-/// The error as the stream's last event; an event that was cut is ended first.
-fn last(seen: &[u8], error: &ApiError) -> Bytes {
-    let start = if seen.is_empty() || seen.ends_with(b"\n\n") { "" } else { "\n\n" };
-    let body = serde_json::to_string(&error.body()).unwrap_or_default();
-    Bytes::from(format!("{start}data: {body}\n\n"))
+/// The error as the stream's last event or line; one that was cut is ended first.
+fn last(kind: Kind, seen: &[u8], error: &ApiError) -> Bytes {
+    let (end, body) = match kind {
+        Kind::Events => ("\n\n", serde_json::to_string(&error.body()).map(|body| format!("data: {body}"))),
+        Kind::Lines => ("\n", serde_json::to_string(&OllamaError { error: error.to_string() })),
+    };
+    let start = if seen.is_empty() || seen.ends_with(end.as_bytes()) { "" } else { end };
+    Bytes::from(format!("{start}{}{end}", body.unwrap_or_default()))
 }

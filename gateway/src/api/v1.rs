@@ -19,6 +19,9 @@ pub(crate) use self::{
     assistants::Settings,
     vector_stores::{attributes_on_wire, filter, limit, ranked},
 };
+pub(in crate::api) use self::{
+    chat::create as chat, completions::create as completions, embeddings::create as embeddings, models::visible,
+};
 use crate::app::App;
 
 /// All paths below `/v1`.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Egress, egress::reason};
 use crate::{
     api::ApiError,
-    config::{Secret, UpstreamConfig},
+    config::{Secret, UpstreamConfig, UpstreamKind},
     telemetry::Attempt,
 };
 
@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) name: String,
+    kind: UpstreamKind,
     base: String,
     authorization: Option<HeaderValue>,
     first_byte: Duration,
@@ -43,12 +44,18 @@ impl Upstream {
         }
         Ok(Self {
             name: config.name.clone(),
+            kind: config.kind,
             base: config.base_url.clone().unwrap_or_default().trim_end_matches('/').to_owned(),
             authorization,
             first_byte: config.first_byte_timeout,
             asks_usage: config.ask_usage,
             egress: Egress::new(config.connect_timeout)?,
         })
+    }
+
+    /// Whether it is spoken to in Ollama's own words.
+    pub(crate) fn speaks_ollama(&self) -> bool {
+        self.kind == UpstreamKind::Ollama
     }
 
     /// Gets `path` (such as `/models`).

@@ -14,6 +14,7 @@ pub mod files;
 pub mod input;
 pub mod models;
 mod null;
+pub mod ollama;
 pub mod page;
 pub mod rerank;
 pub mod responses;

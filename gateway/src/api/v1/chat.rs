@@ -36,7 +36,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 /// Answer a conversation; with `vector_store_ids`, from documents and with citations.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "chat",
     responses((status = 200, description = "A chat completion, or a stream of chunks")))]
-async fn create(State(app): State<App>, caller: Caller, body: Strict) -> Result<Response, ApiError> {
+pub(in crate::api) async fn create(State(app): State<App>, caller: Caller, body: Strict) -> Result<Response, ApiError> {
     caller.must(Scope::Chat)?;
     let head = Head::read(&body.bytes)?;
     if !head.grounded

@@ -47,7 +47,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
 /// Continue one or more prompts.
 #[utoipa::path(post, path = "/v1/completions", tag = "chat",
     responses((status = 200, description = "A text completion, or a stream of its pieces")))]
-async fn create(State(app): State<App>, caller: Caller, body: Body<CompletionRequest>) -> Result<Response, ApiError> {
+pub(in crate::api) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: Body<CompletionRequest>,
+) -> Result<Response, ApiError> {
     caller.must(Scope::Chat)?;
     let request = body.value;
     if !caller.rights.allows_model(&request.model) {

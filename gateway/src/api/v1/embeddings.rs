@@ -41,7 +41,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
 /// they are refused instead. Token ids are of `cl100k_base`: up to 8,192 an input and 300,000 a request.
 #[utoipa::path(post, path = "/v1/embeddings", tag = "embeddings", responses((status = 200, description = "A list of vectors",
     headers(("x-kubemate-truncated" = u64, description = "Inputs that were cut at the model's context; absent when none was")))))]
-async fn create(State(app): State<App>, caller: Caller, body: Body<EmbeddingsRequest>) -> Result<Response, ApiError> {
+pub(in crate::api) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: Body<EmbeddingsRequest>,
+) -> Result<Response, ApiError> {
     caller.must(Scope::Embeddings)?;
     let request = body.value;
     if !caller.rights.allows_model(&request.model) {

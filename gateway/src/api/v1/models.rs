@@ -14,7 +14,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
 }
 
-async fn visible(app: &App, caller: &Caller) -> Result<Vec<Model>, ApiError> {
+/// What the key may ask for: models and saved assistants.
+///
+/// # Errors
+/// `Forbidden` without the scope, and the ledger's.
+pub(in crate::api) async fn visible(app: &App, caller: &Caller) -> Result<Vec<Model>, ApiError> {
     caller.must(Scope::Models)?;
     let saved = app.saved_names.of(&app.ledger, &caller.tenant).await?;
     let owned_by = || caller.tenant.to_string();

@@ -52,6 +52,9 @@ pub struct AssistantMessage {
     /// What it said instead of an answer.
     #[serde(default)]
     pub refusal: Option<String>,
+    /// Extension that many servers share: what a thinking model thought before it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
     /// Citations; written only when there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<Annotation>,
@@ -65,7 +68,14 @@ impl AssistantMessage {
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         let content = Some(text.into());
-        Self { role: Role::Assistant, content, refusal: None, annotations: Vec::new(), tool_calls: Vec::new() }
+        Self {
+            role: Role::Assistant,
+            content,
+            refusal: None,
+            reasoning_content: None,
+            annotations: Vec::new(),
+            tool_calls: Vec::new(),
+        }
     }
 }
 

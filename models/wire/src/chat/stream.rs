@@ -55,6 +55,9 @@ pub struct Delta {
     /// The next characters of a refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
+    /// Extension that many servers share: the next characters of what the model thinks before it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
     /// The next pieces of tool calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCallDelta>,
@@ -138,6 +141,18 @@ impl Chunks {
     pub fn text(&self, index: u32, text: impl Into<String>, logprobs: Option<Logprobs>) -> Chunk {
         let delta = Delta { content: Some(text.into()), ..Delta::default() };
         self.choice(ChunkChoice { index, delta, logprobs, finish_reason: None })
+    }
+
+    /// The next characters of what the model thinks.
+    #[must_use]
+    pub fn reasoning(&self, index: u32, text: impl Into<String>) -> Chunk {
+        self.piece(index, Delta { reasoning_content: Some(text.into()), ..Delta::default() })
+    }
+
+    /// A piece of a tool call.
+    #[must_use]
+    pub fn tool_call(&self, index: u32, call: ToolCallDelta) -> Chunk {
+        self.piece(index, Delta { tool_calls: vec![call], ..Delta::default() })
     }
 
     /// All citations of a choice, once, after its text.
