@@ -1,5 +1,7 @@
 //! What every adapter must do, as one suite. An adapter's tests start here.
 
+mod claims;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,7 +31,8 @@ pub async fn run<C: Cache + Counter>(cache: &C) -> Result<(), CacheError> {
     values_end(cache, &a).await?;
     counts_add_up(cache, &a, &b).await?;
     windows_end(cache, &a).await?;
-    adders_at_once_lose_nothing(cache, &a).await
+    adders_at_once_lose_nothing(cache, &a).await?;
+    claims::run(cache, &a, &b).await
 }
 
 fn key(kind: &'static str, part: &str) -> CacheKey {

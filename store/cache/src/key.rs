@@ -26,6 +26,12 @@ impl CacheKey {
         }
         Self { kind, digest: hash.finalize().into() }
     }
+
+    /// One of the digest's bytes, to spread keys over parts.
+    pub(crate) fn first_byte(&self) -> u8 {
+        let [first, ..] = self.digest;
+        first
+    }
 }
 
 /// `kind:hexadecimal digest`, as adapters write it to a server.

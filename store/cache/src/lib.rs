@@ -3,14 +3,17 @@
 //! The room holds the traits [`Cache`] and [`Counter`], the in-process adapter [`Local`], the in-memory fake
 //! [`MemoryCache`] for tests of other rooms, and [`conformance`], the one suite that every adapter runs.
 
+mod claim;
 mod config;
 pub mod conformance;
+mod counts;
 mod error;
 mod key;
 mod local;
 mod memory;
 mod store;
 
+pub use claim::{Claim, Reserved, Settlement, Span, Standing, Verdict};
 pub use config::CacheConfig;
 pub use error::CacheError;
 pub use key::CacheKey;

@@ -1,5 +1,6 @@
 //! The cache of one process.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -7,14 +8,11 @@ use bytes::Bytes;
 use kubemate_identity::TenantId;
 use moka::Expiry;
 use moka::future::Cache as Moka;
-use moka::policy::EvictionPolicy;
 
-use crate::{Cache, CacheConfig, CacheError, CacheKey, Counter};
+use crate::{Cache, CacheConfig, CacheError, CacheKey, Claim, Counter, Reserved, Settlement, counts::Counts};
 
 /// What an entry costs beside its value: tenant, key, times and moka's own bookkeeping, rounded up.
 const ENTRY_BYTES: u32 = 256;
-/// Most counters held at once. One that is pushed out starts at 0 again; 16 MiB at about 160 bytes each.
-const COUNTERS: u64 = 100_000;
 
 /// Longest time to live: moka refuses more than a thousand years, and nothing here outlives a process.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -25,7 +23,7 @@ type Key = (TenantId, CacheKey);
 #[derive(Debug, Clone)]
 pub struct Local {
     values: Moka<Key, Entry<Bytes>>,
-    counts: Moka<Key, Entry<u64>>,
+    counts: Arc<Counts>,
 }
 
 /// A value and the moment from which it must not be given any more.
@@ -43,10 +41,7 @@ impl Local {
             u32::try_from(entry.value.len()).unwrap_or(u32::MAX).saturating_add(ENTRY_BYTES)
         };
         let values = Moka::builder().max_capacity(config.max_bytes).weigher(weigh).expire_after(AtEnd).build();
-        // By use alone: moka's default may refuse a newcomer, and a counter that is refused never counts.
-        let lru = EvictionPolicy::lru();
-        let counts = Moka::builder().max_capacity(COUNTERS).eviction_policy(lru).expire_after(AtEnd).build();
-        Self { values, counts }
+        Self { values, counts: Arc::default() }
     }
 
     /// Bytes held now, with what entries cost beside their values. Runs the evictions that are due first.
@@ -77,12 +72,16 @@ impl Cache for Local {
 #[async_trait]
 impl Counter for Local {
     async fn add(&self, tenant: &TenantId, key: &CacheKey, n: i64, window: Duration) -> Result<u64, CacheError> {
-        let added = self.counts.entry((tenant.clone(), *key)).and_upsert_with(async |held| {
-            let running = held.map(moka::Entry::into_value).filter(|entry| Instant::now() < entry.end);
-            let Entry { value, end } = running.unwrap_or_else(|| Entry { value: 0, end: end_after(window) });
-            Entry { value: value.saturating_add_signed(n), end }
-        });
-        Ok(added.await.into_value().value)
+        Ok(self.counts.add(tenant, key, n, window))
+    }
+
+    async fn reserve(&self, claims: &[Claim]) -> Result<Reserved, CacheError> {
+        Ok(self.counts.reserve(claims))
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), CacheError> {
+        self.counts.settle(settlements);
+        Ok(())
     }
 }
 

@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kubemate_identity::TenantId;
 
-use crate::{Cache, CacheError, CacheKey, Counter};
+use crate::{Cache, CacheError, CacheKey, Claim, Counter, Reserved, Settlement, counts::Counts};
 
-/// A cache and counters in a map without bound.
+/// A cache in a map without bound, and the counters that every process has.
 #[derive(Debug, Default)]
 pub struct MemoryCache {
     values: Mutex<Map<Bytes>>,
-    counts: Mutex<Map<u64>>,
+    counts: Counts,
 }
 
 /// A value and when it ends, by tenant and key. `None` ends never: the time is past what the clock can hold.
@@ -42,14 +42,16 @@ impl Cache for MemoryCache {
 #[async_trait]
 impl Counter for MemoryCache {
     async fn add(&self, tenant: &TenantId, key: &CacheKey, n: i64, window: Duration) -> Result<u64, CacheError> {
-        let mut counts = lock(&self.counts);
-        let fresh = || (0, Instant::now().checked_add(window));
-        let held = counts.entry((tenant.clone(), *key)).or_insert_with(fresh);
-        if is_over(held.1) {
-            *held = fresh();
-        }
-        held.0 = held.0.saturating_add_signed(n);
-        Ok(held.0)
+        Ok(self.counts.add(tenant, key, n, window))
+    }
+
+    async fn reserve(&self, claims: &[Claim]) -> Result<Reserved, CacheError> {
+        Ok(self.counts.reserve(claims))
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), CacheError> {
+        self.counts.settle(settlements);
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kubemate_identity::TenantId;
 
-use crate::{CacheError, CacheKey};
+use crate::{CacheError, CacheKey, Claim, Reserved, Settlement};
 
 /// Values kept for a while, apart by tenant.
 ///
@@ -45,4 +45,21 @@ pub trait Counter: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`CacheError::Unavailable`] when nothing was added.
     async fn add(&self, tenant: &TenantId, key: &CacheKey, n: i64, window: Duration) -> Result<u64, CacheError>;
+
+    /// Checks all claims and adds all of them, or none, in one atomic step: between check and addition no other call on any
+    /// of these counters takes place, from whichever process. Two claims of one call have different keys.
+    ///
+    /// # Errors
+    /// [`CacheError::Unavailable`] when it is not known whether they were added.
+    async fn reserve(&self, claims: &[Claim]) -> Result<Reserved, CacheError>;
+
+    /// Corrects granted claims in one atomic step: takes off what was claimed and adds what was used; never below 0.
+    ///
+    /// Where the window that was claimed of is over or lost, nothing is taken off. What was used then counts in a budget that
+    /// was started anew meanwhile, and nowhere else: a new minute owes nothing to the last, and a budget that is not there
+    /// will be started from what its caller has written down.
+    ///
+    /// # Errors
+    /// [`CacheError::Unavailable`] when it is not known whether that was done.
+    async fn settle(&self, settlements: &[Settlement]) -> Result<(), CacheError>;
 }
