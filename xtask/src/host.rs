@@ -43,6 +43,14 @@ pub(crate) const NODE: Tool = Tool {
     debian: &["nodejs", "npm"],
 };
 
+/// A shared cache of the real kind, which tests start, stop and take the writes from.
+pub(crate) const REDIS: Tool = Tool {
+    name: "redis-server",
+    why: "tests run the shared cache against a real server that they stop and restart",
+    probe: &["redis-server", "--version"],
+    debian: &["redis-server"],
+};
+
 /// Makes sure that every tool is there, installing from Debian's packages when this user may.
 ///
 /// # Errors

@@ -9,4 +9,7 @@ pub enum CacheError {
     /// The server behind the cache cannot be reached or answered with an error.
     #[error("the cache is not available: {0}")]
     Unavailable(String),
+    /// The address of the server behind the cache cannot be used.
+    #[error("the cache's address is not usable: {0}")]
+    Address(String),
 }

@@ -27,6 +27,20 @@ impl CacheKey {
         Self { kind, digest: hash.finalize().into() }
     }
 
+    /// The key of this kind with a SHA-256 that the caller computed, for keys made of much.
+    #[must_use]
+    pub fn of_digest(kind: &'static str, digest: [u8; 32]) -> Self {
+        Self { kind, digest }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
     /// One of the digest's bytes, to spread keys over parts.
     pub(crate) fn first_byte(&self) -> u8 {
         let [first, ..] = self.digest;

@@ -9,13 +9,13 @@ use kubemate_identity::TenantId;
 use moka::Expiry;
 use moka::future::Cache as Moka;
 
-use crate::{Cache, CacheConfig, CacheError, CacheKey, Claim, Counter, Reserved, Settlement, counts::Counts};
+use crate::{Cache, CacheConfig, CacheError, CacheKey, Claim, Counter, Held, Reserved, Settlement, counts::Counts};
 
 /// What an entry costs beside its value: tenant, key, times and moka's own bookkeeping, rounded up.
 const ENTRY_BYTES: u32 = 256;
 
 /// Longest time to live: moka refuses more than a thousand years, and nothing here outlives a process.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 type Key = (TenantId, CacheKey);
 
@@ -53,9 +53,12 @@ impl Local {
 
 #[async_trait]
 impl Cache for Local {
-    async fn get(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Bytes>, CacheError> {
+    async fn find(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Held>, CacheError> {
         let held = self.values.get(&(tenant.clone(), *key)).await;
-        Ok(held.filter(|entry| Instant::now() < entry.end).map(|entry| entry.value))
+        Ok(held.and_then(|Entry { value, end }| {
+            let left = end.saturating_duration_since(Instant::now());
+            (!left.is_zero()).then_some(Held { value, left })
+        }))
     }
 
     async fn put(&self, tenant: &TenantId, key: &CacheKey, value: Bytes, ttl: Duration) -> Result<(), CacheError> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kubemate_identity::TenantId;
 
-use crate::{Cache, CacheError, CacheKey, Claim, Counter, Reserved, Settlement, counts::Counts};
+use crate::{Cache, CacheError, CacheKey, Claim, Counter, Held, Reserved, Settlement, counts::Counts};
 
 /// A cache in a map without bound, and the counters that every process has.
 #[derive(Debug, Default)]
@@ -22,10 +22,13 @@ type Map<T> = HashMap<(TenantId, CacheKey), (T, Option<Instant>)>;
 
 #[async_trait]
 impl Cache for MemoryCache {
-    async fn get(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Bytes>, CacheError> {
+    async fn find(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Held>, CacheError> {
         let values = lock(&self.values);
-        let held = values.get(&(tenant.clone(), *key));
-        Ok(held.filter(|(_, end)| !is_over(*end)).map(|(value, _)| value.clone()))
+        let held = values.get(&(tenant.clone(), *key)).filter(|(_, end)| !is_over(*end));
+        Ok(held.map(|(value, end)| {
+            let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            Held { value: value.clone(), left }
+        }))
     }
 
     async fn put(&self, tenant: &TenantId, key: &CacheKey, value: Bytes, ttl: Duration) -> Result<(), CacheError> {

@@ -15,11 +15,19 @@ use crate::{CacheError, CacheKey, Claim, Reserved, Settlement};
 /// a value may be gone earlier.
 #[async_trait]
 pub trait Cache: fmt::Debug + Send + Sync + 'static {
-    /// The value, when it is still there.
+    /// The value and how long it may still be given, when it is there.
     ///
     /// # Errors
     /// [`CacheError::Unavailable`] when that cannot be told.
-    async fn get(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Bytes>, CacheError>;
+    async fn find(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Held>, CacheError>;
+
+    /// The value, when it is still there.
+    ///
+    /// # Errors
+    /// As [`Cache::find`].
+    async fn get(&self, tenant: &TenantId, key: &CacheKey) -> Result<Option<Bytes>, CacheError> {
+        Ok(self.find(tenant, key).await?.map(|held| held.value))
+    }
 
     /// Keeps the value for `ttl` at most, replacing what was there. A zero `ttl` keeps nothing.
     ///
@@ -32,6 +40,23 @@ pub trait Cache: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`CacheError::Unavailable`] when it may still be there.
     async fn remove(&self, tenant: &TenantId, key: &CacheKey) -> Result<(), CacheError>;
+
+    /// Whether values are taken and given at this moment; for operators. What lives in this process always does.
+    ///
+    /// # Errors
+    /// [`CacheError::Unavailable`] with the reason.
+    async fn check(&self) -> Result<(), CacheError> {
+        Ok(())
+    }
+}
+
+/// A value that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// As it was put.
+    pub value: Bytes,
+    /// How long it may still be given.
+    pub left: Duration,
 }
 
 /// Numbers that many callers add to, apart by tenant.

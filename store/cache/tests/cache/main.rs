@@ -1,6 +1,9 @@
 //! The adapters against the suite, and what the in-process one promises beyond it.
 #![cfg(test)]
 
+mod redis;
+mod server;
+
 use std::sync::Arc;
 use std::time::Duration;
 
