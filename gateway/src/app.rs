@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{AuditTrail, KeyRing},
+    caches::Caches,
     config::{Config, Loaded},
     models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
     telemetry::Scrape,
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) ledger: Ledger,
     pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) caches: Caches,
     pub(crate) corpus: Arc<Corpus>,
     pub(crate) local: Arc<LocalModels>,
     pub(crate) routes: Routes,
@@ -79,11 +81,13 @@ impl App {
         let audit = AuditTrail::start(stores.ledger.clone(), &background);
         let usage = UsageMeter::start(stores.ledger.clone(), &background);
         let routes = Routes::new(&config, local.clone())?;
+        let caches = Caches::open(&config.store.cache)?;
         let Stores { ledger, objects, .. } = stores;
         Ok(Self(Arc::new(Shared {
             config,
             ledger,
             objects,
+            caches,
             corpus,
             local,
             routes,

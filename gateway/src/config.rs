@@ -1,5 +1,6 @@
 //! The configuration: `kubemate.toml`, then the environment, checked whole before anything starts.
 
+mod cache;
 mod environment;
 mod load;
 mod secret;
@@ -10,6 +11,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cache::{CacheKind, CacheStoreConfig};
 pub(crate) use load::{Loaded, load};
 pub(crate) use secret::Secret;
 
@@ -75,7 +77,7 @@ impl Default for ServerConfig {
     }
 }
 
-/// Where the embedded stores live.
+/// Where the stores live.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StoreConfig {
@@ -85,6 +87,8 @@ pub(crate) struct StoreConfig {
     pub(crate) objects: kubemate_objects::ObjectsConfig,
     /// Where vectors are kept; Qdrant's engine in this process.
     pub(crate) vectors: kubemate_vectors::VectorsConfig,
+    /// Where answers and counters are kept: in this process, or on a server that several share.
+    pub(crate) cache: CacheStoreConfig,
     /// Least free space below which uploads are refused and readiness says so.
     pub(crate) min_free: ByteSize,
 }
@@ -95,6 +99,7 @@ impl Default for StoreConfig {
             data_dir: PathBuf::from("./data"),
             objects: kubemate_objects::ObjectsConfig::default(),
             vectors: kubemate_vectors::VectorsConfig::default(),
+            cache: CacheStoreConfig::default(),
             min_free: ByteSize::mib(256),
         }
     }

@@ -4,6 +4,7 @@ mod answers;
 mod api;
 mod app;
 mod auth;
+mod caches;
 mod cli;
 mod config;
 mod forward;

@@ -111,7 +111,10 @@ impl Part {
 #[utoipa::path(get, path = "/readyz", tag = "operations", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
-    let parts = vec![ledger(&app).await.vital(), disk(&app), models(&app), embedder(&app)];
+    let mut parts = vec![ledger(&app).await.vital(), disk(&app), models(&app), embedder(&app)];
+    if app.caches.shared {
+        parts.push(Part::new("cache", app.caches.wrong().await));
+    }
     let status = match () {
         () if app.stop.is_cancelled() => "stopping",
         () if parts.iter().any(|part| part.vital && !part.ok) => "unavailable",

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::{Context, print};
 use crate::{
-    config::{Config, Loaded, Secret, UpstreamConfig, UpstreamKind},
+    caches::Caches,
+    config::{CacheKind, Config, Loaded, Secret, UpstreamConfig, UpstreamKind},
     models::{Upstream, cache_folder},
 };
 
@@ -52,6 +53,7 @@ pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
     let mut findings = vec![configuration(&loaded), listening(config), admin_key(config)];
     findings.push(data_folder(config));
     findings.push(ledger(config).await);
+    findings.extend(cache(config).await);
     findings.extend(weights(config)?);
     for upstream in config.upstreams.iter().filter(|upstream| upstream.kind != UpstreamKind::Local) {
         findings.extend(reach(upstream).await);
@@ -139,6 +141,20 @@ async fn ledger(config: &Config) -> Finding {
         Ok(_) => Finding::new("ledger", Weight::Good, "opens"),
         Err(error) => Finding::new("ledger", Weight::Failure, error.to_string()),
     }
+}
+
+async fn cache(config: &Config) -> Option<Finding> {
+    if config.store.cache.kind == CacheKind::Local {
+        return None;
+    }
+    let what = "store.cache";
+    Some(match Caches::open(&config.store.cache) {
+        Err(error) => Finding::new(what, Weight::Failure, format!("{error:#}")),
+        Ok(caches) => match caches.wrong().await {
+            Some(wrong) => Finding::new(what, Weight::Warning, wrong),
+            None => Finding::new(what, Weight::Good, "Redis answers and takes writes"),
+        },
+    })
 }
 
 fn weights(config: &Config) -> anyhow::Result<Vec<Finding>> {

@@ -110,6 +110,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             config.audit.retention_days
         )));
     }
+    config.store.cache.redis().map_err(ConfigError::Meaning)?;
     unique("upstreams", config.upstreams.iter().map(|upstream| upstream.name.as_str()))?;
     unique("models", config.models.iter().map(|model| model.name.as_str()))?;
     config.upstreams.iter().try_for_each(check_upstream)?;

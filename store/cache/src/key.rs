@@ -27,9 +27,8 @@ impl CacheKey {
         Self { kind, digest: hash.finalize().into() }
     }
 
-    /// The key of this kind with a SHA-256 that the caller computed, for keys made of much.
-    #[must_use]
-    pub fn of_digest(kind: &'static str, digest: [u8; 32]) -> Self {
+    /// The key of this kind with this digest.
+    pub(crate) fn of_digest(kind: &'static str, digest: [u8; 32]) -> Self {
         Self { kind, digest }
     }
 
