@@ -11,7 +11,6 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use kubemate_identity::Caller;
 
 use self::{
@@ -24,6 +23,7 @@ use crate::{
     api::ApiError,
     app::App,
     models::{Meter, Upstream},
+    routing::{BodyError, UpstreamBody},
 };
 
 /// Largest plain answer that is held to have the model's name changed in it; a request of 2,048 embeddings stays below.
@@ -34,7 +34,7 @@ const MAX_PLAIN: usize = 128 * 1024 * 1024;
 pub(crate) enum Broken {
     /// The connection broke, or its framing.
     #[error("the upstream's connection broke: {0}")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] BodyError),
     /// It was closed before the answer had ended.
     #[error("the upstream closed in the middle of its answer")]
     Short,
@@ -118,7 +118,7 @@ async fn answer(
     upstream: &Upstream,
     name: &str,
     call: &Outgoing,
-    answered: http::Response<Incoming>,
+    answered: http::Response<UpstreamBody>,
     mut meter: Meter,
 ) -> Result<Response, ApiError> {
     let (head, incoming) = answered.into_parts();

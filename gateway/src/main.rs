@@ -12,6 +12,7 @@ mod housekeeping;
 mod models;
 mod net;
 mod ollama;
+mod routing;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -2,14 +2,11 @@
 
 pub(crate) mod assistants;
 pub(crate) mod cl100k;
-mod egress;
+pub(crate) mod egress;
 mod local;
-mod routes;
-mod upstream;
 mod usage;
 
+pub(crate) use crate::routing::{Routes, Target, Upstream};
 pub(crate) use egress::Egress;
 pub(crate) use local::{LocalModels, cache_folder};
-pub(crate) use routes::{Routes, Target};
-pub(crate) use upstream::Upstream;
 pub(crate) use usage::{Meter, UsageMeter};

@@ -6,12 +6,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use http::StatusCode;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use kubemate_engine::FinishReason;
 use kubemate_wire::chat::{self, ChatRequest, Chunk, StreamOptions};
 
 use super::{Piece, Pieces};
-use crate::{api::ApiError, forward::refusal, models::Upstream};
+use crate::{api::ApiError, forward::refusal, models::Upstream, routing::UpstreamBody};
 
 /// Longest line of an event stream.
 const MAX_LINE: usize = 8 * 1024 * 1024;
@@ -36,7 +35,7 @@ pub(super) async fn generate(
     Ok(pieces(upstream.clone(), response.into_body()).boxed())
 }
 
-fn pieces(upstream: Arc<Upstream>, body: Incoming) -> impl Stream<Item = Result<Piece, ApiError>> {
+fn pieces(upstream: Arc<Upstream>, body: UpstreamBody) -> impl Stream<Item = Result<Piece, ApiError>> {
     async_stream::try_stream! {
         let mut lines = Lines::new(body);
         let mut state = Reading::default();
@@ -107,12 +106,12 @@ fn finish(reason: chat::FinishReason) -> FinishReason {
 
 /// Cuts a body into lines; never inside a character, because a line is handed on whole.
 struct Lines {
-    body: Incoming,
+    body: UpstreamBody,
     buffer: BytesMut,
 }
 
 impl Lines {
-    fn new(body: Incoming) -> Self {
+    fn new(body: UpstreamBody) -> Self {
         Self { body, buffer: BytesMut::new() }
     }
 

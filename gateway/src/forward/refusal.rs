@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use serde_json::Value;
 
-use crate::{api::ApiError, models::Upstream};
+use crate::{api::ApiError, models::Upstream, routing::UpstreamBody};
 
 /// Longest error body of an upstream that is read.
 const MAX_ERROR: usize = 64 * 1024;
@@ -15,7 +14,7 @@ const MAX_ERROR: usize = 64 * 1024;
 const MAX_PATIENCE: u64 = 120;
 
 /// The error that an upstream's refusal becomes: its own words for what the client did wrong, ours for the rest.
-pub(crate) async fn refusal(upstream: &Upstream, response: http::Response<Incoming>) -> ApiError {
+pub(crate) async fn refusal(upstream: &Upstream, response: http::Response<UpstreamBody>) -> ApiError {
     let status = response.status();
     let patience = patience(response.headers());
     let body = Limited::new(response.into_body(), MAX_ERROR).collect().await;

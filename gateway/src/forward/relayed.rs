@@ -7,24 +7,24 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::{
     Broken,
     counts::{Counts, Tail},
     events::Events,
 };
+use crate::routing::{BodyError, UpstreamBody};
 
 /// A plain answer: counted, not changed.
 #[derive(Debug)]
 pub(super) struct Plain {
-    incoming: Incoming,
+    incoming: UpstreamBody,
     counts: Counts,
     tail: Tail,
 }
 
 impl Plain {
-    pub(super) fn new(incoming: Incoming, counts: Counts) -> Self {
+    pub(super) fn new(incoming: UpstreamBody, counts: Counts) -> Self {
         Self { incoming, counts, tail: Tail::default() }
     }
 
@@ -70,16 +70,16 @@ impl Body for Plain {
 /// An event stream: whole events, as they come.
 #[derive(Debug)]
 pub(super) struct Streamed {
-    incoming: Incoming,
+    incoming: UpstreamBody,
     events: Events,
 }
 
 impl Streamed {
-    pub(super) fn new(incoming: Incoming, events: Events) -> Self {
+    pub(super) fn new(incoming: UpstreamBody, events: Events) -> Self {
         Self { incoming, events }
     }
 
-    fn take(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Option<Option<Result<Bytes, Broken>>> {
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, BodyError>>) -> Option<Option<Result<Bytes, Broken>>> {
         match frame {
             Some(Ok(frame)) => {
                 let left = frame.into_data().map_or_else(|_| Ok(Bytes::new()), |data| self.events.feed(data));

@@ -109,7 +109,7 @@ fn fetched(url: &str, response: Response<Incoming>, asked: u64) -> Result<Fetche
 }
 
 /// The innermost cause: "connection refused" rather than "client error (Connect)".
-pub(super) fn reason(error: &hyper_util::client::legacy::Error) -> String {
+pub(crate) fn reason(error: &hyper_util::client::legacy::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

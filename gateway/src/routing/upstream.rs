@@ -6,13 +6,13 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{Egress, egress::reason};
+use super::UpstreamBody;
 use crate::{
     api::ApiError,
     config::{Secret, UpstreamConfig, UpstreamKind},
+    models::{Egress, egress::reason},
     telemetry::Attempt,
 };
 
@@ -62,7 +62,7 @@ impl Upstream {
     ///
     /// # Errors
     /// As [`Upstream::post`].
-    pub(crate) async fn get(&self, path: &str) -> Result<Response<Incoming>, ApiError> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Response<UpstreamBody>, ApiError> {
         self.send(Request::get(format!("{}{path}", self.base)), Bytes::new()).await
     }
 
@@ -70,19 +70,19 @@ impl Upstream {
     ///
     /// # Errors
     /// `Upstream` 502 when it cannot be reached, 504 when it does not begin in time.
-    pub(crate) async fn post(&self, path: &str, body: Bytes) -> Result<Response<Incoming>, ApiError> {
+    pub(crate) async fn post(&self, path: &str, body: Bytes) -> Result<Response<UpstreamBody>, ApiError> {
         let request = Request::post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/json");
         self.send(request, body).await
     }
 
-    async fn send(&self, mut request: http::request::Builder, body: Bytes) -> Result<Response<Incoming>, ApiError> {
+    async fn send(&self, mut request: http::request::Builder, body: Bytes) -> Result<Response<UpstreamBody>, ApiError> {
         if let Some(value) = &self.authorization {
             request = request.header(header::AUTHORIZATION, value);
         }
         let request = request.body(Full::new(body)).map_err(ApiError::internal)?;
         let _until_it_begins = Attempt::begin();
         match timeout(self.first_byte, self.egress.send(request)).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => Ok(response.map(UpstreamBody::from)),
             Ok(Err(error)) => Err(self.failed(StatusCode::BAD_GATEWAY, &reason(&error))),
             Err(_) => Err(self.failed(StatusCode::GATEWAY_TIMEOUT, "did not begin to answer in time")),
         }

@@ -1,16 +1,20 @@
 //! From the name in a request to who answers it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 use arc_swap::ArcSwap;
 use kubemate_wire::models::Model;
 use rand::Rng;
 
-use super::{LocalModels, Upstream};
+use super::{Answered, Ask, Flight, Upstream, Why};
 use crate::{
     api::ApiError,
     app::unix_now,
     config::{Config, ModelConfig, UpstreamKind},
+    models::LocalModels,
 };
 
 /// Name of the upstream that is always there: this machine.
@@ -60,6 +64,20 @@ impl Routes {
             Some(_) => Ok(Target::Local(model.to_owned())),
             None => Err(ApiError::ModelNotFound(model.to_owned())),
         }
+    }
+
+    /// Chooses an upstream, sends, and tries another one while no byte of an answer has come.
+    ///
+    /// # Errors
+    /// `ModelNotFound`; `Upstream` when no target answered.
+    pub(crate) async fn send(&self, ask: Ask<'_>) -> Result<Answered, ApiError> {
+        let Target::Remote(upstream, name) = self.choose(ask.model)? else {
+            return Err(ApiError::ModelNotFound(ask.model.to_owned()));
+        };
+        let flight = Flight::begin(Arc::new(AtomicU32::new(0)));
+        let response = upstream.post(ask.path, (ask.write)(&upstream, &name)?).await?;
+        let why = Why { policy: "weighted", attempt: 1, ..Why::default() };
+        Ok(Answered { response, upstream, name, why, flight })
     }
 
     /// Every name that can be asked for, from memory.
