@@ -6,6 +6,7 @@ mod caller;
 mod cors;
 mod edge;
 mod error;
+mod express;
 mod extract;
 mod lasting;
 pub(crate) mod names;
@@ -20,12 +21,17 @@ use utoipa_axum::router::OpenApiRouter;
 pub(crate) use body::{Json, Strict, Unlabelled};
 
 pub(crate) use error::ApiError;
+pub(crate) use express::Doors;
 pub(crate) use extract::{Path, Query, Upload};
 
 use crate::app::App;
 
 /// All doors of the process behind the layers every request passes.
-pub(crate) fn router(app: &App) -> Router {
+pub(crate) fn doors(app: &App) -> Doors {
+    Doors::new(app.clone(), router(app))
+}
+
+fn router(app: &App) -> Router {
     let (router, document) = described().split_for_parts();
     router
         .merge(operations::documentation(document))

@@ -8,8 +8,10 @@ mod link;
 mod pace;
 mod streams;
 mod violation;
+mod workers;
 
-pub(crate) use accept::{Listener, NetConfig, Stopping};
+pub(crate) use accept::{Answers, Listener, NetConfig, Stopping};
 pub(crate) use framing::is_host;
 pub(crate) use pace::BodyFault;
 pub(crate) use violation::Violation;
+pub(crate) use workers::{Workers, worker, workers};

@@ -20,15 +20,20 @@ const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms"
 
 /// Runs the request and reports on it once, whatever became of it.
 pub(super) async fn observe(State(app): State<App>, request: HttpRequest, next: Next) -> Response {
-    let seen = Request::begin(&request);
-    let answered = seen.scope(AssertUnwindSafe(next.run(request)).catch_unwind()).await;
+    let seen = Request::begin(&request, None);
+    observed(&app, seen, next.run(request)).await
+}
+
+/// [`observe`], whoever answers.
+pub(super) async fn observed(app: &App, seen: Arc<Request>, answer: impl Future<Output = Response>) -> Response {
+    let answered = seen.scope(AssertUnwindSafe(answer).catch_unwind()).await;
     let mut response =
         answered.unwrap_or_else(|_| ApiError::Internal(anyhow::anyhow!("a handler panicked")).into_response());
     stamp(&mut response, &seen);
     seen.answered(response.status());
     if let Some(error) = response.extensions().get::<Arc<ApiError>>().cloned() {
         let refused = response.extensions().get().cloned();
-        seen.scope(report(&app, &seen, error, refused)).await;
+        seen.scope(report(app, &seen, error, refused)).await;
     }
     response.extensions_mut().insert(seen);
     response

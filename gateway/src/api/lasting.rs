@@ -25,20 +25,38 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// Ends what is under way when the process stops, and binds streams to the key that opened them.
 pub(super) async fn bound(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let key = credential(request.headers()).ok().map(KeyHash::of);
-    if let Some(hash) = key {
-        request.extensions_mut().insert(Presented(hash));
+    let bound = Bound::of(&mut request);
+    bound.until_cut(&app, next.run(request)).await
+}
+
+/// The key that a request came with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound(Option<KeyHash>);
+
+impl Bound {
+    /// The key of `request`, which is told whose hash it is.
+    pub(super) fn of(request: &mut Request) -> Self {
+        let key = credential(request.headers()).ok().map(KeyHash::of);
+        if let Some(hash) = key {
+            request.extensions_mut().insert(Presented(hash));
+        }
+        Self(key)
     }
-    let answered = tokio::select! {
-        biased;
-        () = app.cut.cancelled() => return stopping().into_response(),
-        answered = next.run(request) => answered,
-    };
-    if let Some(kind) = Kind::of(&answered) {
-        let (head, body) = answered.into_parts();
-        return Response::from_parts(head, Body::from_stream(lasting(app, key, kind, body.into_data_stream())));
+
+    /// The answer, which ends with the process and, when it is a stream, with its key.
+    pub(super) async fn until_cut(self, app: &App, answer: impl Future<Output = Response>) -> Response {
+        let answered = tokio::select! {
+            biased;
+            () = app.cut.cancelled() => return stopping().into_response(),
+            answered = answer => answered,
+        };
+        if let Some(kind) = Kind::of(&answered) {
+            let (head, body) = answered.into_parts();
+            let lasting = lasting(app.clone(), self.0, kind, body.into_data_stream());
+            return Response::from_parts(head, Body::from_stream(lasting));
+        }
+        named(app, self.0, answered).await
     }
-    named(&app, key, answered).await
 }
 
 /// The hash of the one key that a request brought, so that nobody computes it twice.

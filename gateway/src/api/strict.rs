@@ -16,11 +16,20 @@ const KEY_NAMES: [&str; 7] = ["api_key", "api-key", "apikey", "key", "access_tok
 /// Refuses framing violations that the accept loop found, requests to a server that stops, keys in the query string and
 /// encoded bodies.
 pub(super) async fn refuse_bad_requests(request: Request, next: Next) -> Result<Response, ApiError> {
+    check(&request)?;
+    Ok(next.run(request).await)
+}
+
+/// What [`refuse_bad_requests`] refuses.
+///
+/// # Errors
+/// The first thing that is wrong with the request's head.
+pub(super) fn check(request: &Request) -> Result<(), ApiError> {
     if let Some(violation) = request.extensions().get::<Violation>() {
         return Err(refusal(*violation));
     }
     if request.version() == Version::HTTP_2 {
-        check_http2(&request)?;
+        check_http2(request)?;
     }
     if request.extensions().get::<Stopping>().is_some() && !operations::PATHS.contains(&request.uri().path()) {
         return Err(ApiError::Stopping);
@@ -28,8 +37,7 @@ pub(super) async fn refuse_bad_requests(request: Request, next: Next) -> Result<
     if names_a_key(request.uri()) {
         return Err(ApiError::KeyInQuery);
     }
-    check_encoding(&request)?;
-    Ok(next.run(request).await)
+    check_encoding(request)
 }
 
 fn refusal(violation: Violation) -> ApiError {

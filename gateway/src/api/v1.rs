@@ -24,6 +24,9 @@ pub(in crate::api) use self::{
 };
 use crate::app::App;
 
+/// The path that is asked most.
+pub(super) const CHAT: &str = "/v1/chat/completions";
+
 /// All paths below `/v1`.
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()

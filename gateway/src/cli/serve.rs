@@ -1,6 +1,6 @@
 //! `kubemate serve`: the whole process, from opening the stores to the last flush.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -13,7 +13,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::{Context, print};
-use crate::{api, app::App, housekeeping, net::Listener, telemetry};
+use crate::{
+    api,
+    app::App,
+    housekeeping,
+    net::{Listener, Workers},
+    telemetry,
+};
 
 /// How long answers that were cut have to tell their clients so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -76,7 +82,9 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
     let warm = app.clone();
     app.background.spawn(async move { warm_up(&warm).await });
     app.background.spawn(housekeeping::run(app.clone()));
-    let accepting = tokio::spawn(listener.serve(api::router(&app), stop.clone(), connections.clone()));
+    let workers = Arc::new(Workers::start().context("no thread can be started to serve connections")?);
+    let serving = listener.serve(api::doors(&app), workers.clone(), stop.clone(), connections.clone());
+    let accepting = tokio::spawn(serving);
     wait_for_signal().await?;
     info!(grace_s = grace.as_secs(), "stopping: open requests may finish");
     stop.cancel();
@@ -93,6 +101,7 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
         warn!("an ingest job did not reach a stopping place; its lease will run out and it goes on at the next start");
     }
     close(app, grace).await;
+    drop(workers);
     Ok(())
 }
 

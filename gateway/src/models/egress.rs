@@ -1,6 +1,9 @@
 //! The one way out: every call to another machine is made here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -17,6 +20,8 @@ use hyper_util::{
 use kubemate_engine::{Fetch, FetchError, Fetched};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 
+use crate::net::{worker, workers};
+
 /// How long an unused connection is kept for the next request.
 const IDLE: Duration = Duration::from_secs(90);
 
@@ -29,7 +34,10 @@ type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 /// A client bound to one kind of use. It follows no redirect.
 #[derive(Clone, Debug)]
 pub(crate) struct Egress {
-    client: Https,
+    /// For each thread that serves connections its own: an upstream's connection is driven where its requests are.
+    workers: Arc<[Https]>,
+    /// For all other threads.
+    elsewhere: Https,
 }
 
 impl Egress {
@@ -44,9 +52,13 @@ impl Egress {
         tcp.set_connect_timeout(Some(connect));
         let https =
             HttpsConnectorBuilder::new().with_tls_config(trust()?).https_or_http().enable_http1().wrap_connector(tcp);
-        let client =
-            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(https);
-        Ok(Self { client })
+        let client = || {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .build(https.clone())
+        };
+        Ok(Self { workers: (0..workers()).map(|_| client()).collect(), elsewhere: client() })
     }
 
     /// Sends `request`; dropping the future or the body drops the connection.
@@ -57,12 +69,22 @@ impl Egress {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        self.client.request(request).await
+        let own = worker().and_then(|worker| self.workers.get(worker));
+        own.unwrap_or(&self.elsewhere).request(request).await
     }
 }
 
-/// Trusts what the machine's operator trusts.
+/// Trusts what the machine's operator trusts; read once.
 fn trust() -> anyhow::Result<ClientConfig> {
+    static READ: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(config) = READ.get() {
+        return Ok(config.clone());
+    }
+    let config = read_trust()?;
+    Ok(READ.get_or_init(|| config).clone())
+}
+
+fn read_trust() -> anyhow::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let named = std::env::var("SSL_CERT_FILE").ok();
     let found = named.as_deref().into_iter().chain(SYSTEM_ROOTS).find(|path| std::path::Path::new(path).exists());

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{body::Body, extract::ConnectInfo};
 use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -15,7 +15,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::{
@@ -24,6 +23,7 @@ use super::{
     pace::{Pace, Paced},
     streams::{Answer, Streams},
     violation::Violation,
+    workers::{Seat, Workers},
 };
 
 /// Limits of the accept loop. The defaults are SECURITY-minded and fit direct exposure; times carry their unit.
@@ -68,6 +68,12 @@ impl Default for NetConfig {
 /// Largest HTTP/2 header list, as the head limit of HTTP/1.
 const H2_HEADER_LIST: u32 = 60 * 1024;
 
+/// Who answers requests.
+pub(crate) trait Answers: Clone + Send + Sync + 'static {
+    /// The answer to `request`, whatever is wrong with it.
+    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send;
+}
+
 /// In the extensions of a request that came after the process was asked to stop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopping;
@@ -94,10 +100,16 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves `router` until this future is dropped. From `stop` on open requests finish and `connections` empties; new
+    /// Serves `answers` until this future is dropped. From `stop` on open requests finish and `connections` empties; new
     /// connections are still taken, not counted there, and their requests carry [`Stopping`]: a balancer that has not
     /// heard of the stop gets an answer instead of a closed door.
-    pub(crate) async fn serve(self, router: Router, stop: CancellationToken, connections: TaskTracker) {
+    pub(crate) async fn serve(
+        self,
+        answers: impl Answers,
+        workers: Arc<Workers>,
+        stop: CancellationToken,
+        connections: TaskTracker,
+    ) {
         let places = Arc::new(Semaphore::new(self.config.max_connections));
         while let Ok(place) = places.clone().acquire_owned().await {
             let (socket, peer) = match self.socket.accept().await {
@@ -107,12 +119,19 @@ impl Listener {
                     continue;
                 }
             };
+            let (Ok(socket), Some((worker, seat))) = (socket.into_std(), workers.seat()) else { continue };
             let late = stop.is_cancelled();
-            let connection = Connection { router: router.clone(), config: self.config.clone(), peer, place, late };
+            let connection = Connection {
+                answers: answers.clone(),
+                config: self.config.clone(),
+                peer,
+                late,
+                _counts: (place, seat),
+            };
             if late {
-                tokio::spawn(connection.run(socket, CancellationToken::new()));
+                worker.spawn(connection.run(socket, CancellationToken::new()));
             } else {
-                connections.spawn(connection.run(socket, stop.clone()));
+                connections.spawn_on(connection.run(socket, stop.clone()), worker);
             }
         }
     }
@@ -124,17 +143,23 @@ async fn pause_after(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
-struct Connection {
-    router: Router,
+struct Connection<A> {
+    answers: A,
     config: NetConfig,
     peer: SocketAddr,
-    place: OwnedSemaphorePermit,
     /// Taken after the stop.
     late: bool,
+    /// Of all connections, and of those on its thread.
+    _counts: (OwnedSemaphorePermit, Seat),
 }
 
-impl Connection {
-    async fn run(self, socket: TcpStream, stop: CancellationToken) {
+impl<A: Answers> Connection<A> {
+    /// Runs on the thread that the connection stays on.
+    async fn run(self, socket: std::net::TcpStream, stop: CancellationToken) {
+        let socket = match TcpStream::from_std(socket) {
+            Ok(socket) => socket,
+            Err(error) => return warn!(error = %error, "a connection could not be watched"),
+        };
         // Without it small frames wait for the peer's acknowledgement, some 40 ms.
         if let Err(error) = socket.set_nodelay(true) {
             debug!(error = %error, "TCP_NODELAY could not be set");
@@ -143,7 +168,7 @@ impl Connection {
         let retire = link.retire.clone();
         let io = TokioIo::new(Guarded::new(socket, deadlines(&self.config), link.clone()));
         let desk = Desk {
-            router: self.router,
+            answers: self.answers,
             peer: self.peer,
             pace: Pace::new(self.config.body_window),
             link,
@@ -163,7 +188,6 @@ impl Connection {
         if let Err(error) = ended {
             debug!(error = %error, "a connection ended early");
         }
-        drop(self.place);
     }
 }
 
@@ -191,17 +215,17 @@ fn http_builder(config: &NetConfig) -> auto::Builder<Streams> {
 
 /// Where the requests of one connection are handed to the router.
 #[derive(Clone)]
-struct Desk {
-    router: Router,
+struct Desk<A> {
+    answers: A,
     peer: SocketAddr,
     pace: Pace,
     link: Link,
     late: bool,
 }
 
-impl Desk {
+impl<A: Answers> Desk<A> {
     /// The request counts from now on, not from the first time somebody looks at its answer: on HTTP/2 that is another task.
-    fn take(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
+    fn take(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<A> {
         let open = self.link.in_flight.enter();
         let refused = self.link.noted.begin();
         if self.late {
@@ -225,7 +249,7 @@ impl Desk {
         if self.late {
             request.extensions_mut().insert(Stopping);
         }
-        let mut response = self.router.oneshot(request).await?;
+        let mut response = self.answers.answer(request).await;
         if self.late {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

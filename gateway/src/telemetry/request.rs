@@ -57,12 +57,19 @@ fn is_harmless(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
+/// The pattern that a request's path fits.
+#[derive(Clone, Debug)]
+enum Route {
+    Known(&'static str),
+    Matched(MatchedPath),
+}
+
 /// A request at a door. It is over when the last part of its answer has left.
 #[derive(Debug)]
 pub(crate) struct Request {
     id: RequestId,
     method: Method,
-    route: Option<MatchedPath>,
+    route: Option<Route>,
     begun: Instant,
     /// Nanoseconds spent waiting for upstreams to begin.
     upstream: AtomicU64,
@@ -71,13 +78,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request whose head has arrived.
-    pub(crate) fn begin(request: &HttpRequest) -> Arc<Self> {
+    /// A request whose head has arrived; the router's route unless `route` is known otherwise.
+    pub(crate) fn begin(request: &HttpRequest, route: Option<&'static str>) -> Arc<Self> {
         series::in_flight().increment(1.0);
         Arc::new(Self {
             id: RequestId::from_headers(request.headers()),
             method: request.method().clone(),
-            route: request.extensions().get().cloned(),
+            route: route.map(Route::Known).or_else(|| request.extensions().get().cloned().map(Route::Matched)),
             begun: Instant::now(),
             upstream: AtomicU64::default(),
             series: OnceLock::new(),
@@ -101,7 +108,11 @@ impl Request {
 
     /// The route's pattern, never the path itself: ids would make a time series each.
     pub(crate) fn route(&self) -> &str {
-        self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
+        match &self.route {
+            Some(Route::Known(route)) => route,
+            Some(Route::Matched(path)) => path.as_str(),
+            None => "unmatched",
+        }
     }
 
     /// Since its head arrived.
