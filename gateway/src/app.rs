@@ -18,6 +18,7 @@ use crate::{
     caches::Caches,
     config::{Config, Loaded},
     models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
+    routing::Spec,
     telemetry::Scrape,
 };
 
@@ -72,7 +73,7 @@ impl App {
     /// # Errors
     /// What could not be opened and which setting names it.
     pub(crate) async fn open(loaded: Loaded, metrics: Scrape) -> anyhow::Result<Self> {
-        let Loaded { config, .. } = loaded;
+        let config = loaded.config.clone();
         let stores = Stores::open(&config).await?;
         let local = Arc::new(LocalModels::new(&config)?);
         let corpus = Arc::new(open_corpus(&config, &stores, &local)?);
@@ -80,7 +81,7 @@ impl App {
         let keys = KeyRing::open(stores.ledger.clone(), config.auth.admin_key.as_ref()).await?;
         let audit = AuditTrail::start(stores.ledger.clone(), &background);
         let usage = UsageMeter::start(stores.ledger.clone(), &background);
-        let routes = Routes::new(&config, local.clone())?;
+        let routes = Routes::new(&loaded, Spec::default(), local.clone())?;
         let caches = Caches::open(&config.store.cache)?;
         let Stores { ledger, objects, .. } = stores;
         Ok(Self(Arc::new(Shared {

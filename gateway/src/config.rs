@@ -16,6 +16,7 @@ pub(crate) use load::{Loaded, load};
 pub(crate) use secret::Secret;
 
 use crate::net::NetConfig;
+pub(crate) use crate::routing::{ModelConfig, TargetConfig, UpstreamConfig, UpstreamKind};
 
 /// Everything that can be configured. Each section belongs to the room that reads it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -175,74 +176,4 @@ impl Default for AuditConfig {
     fn default() -> Self {
         Self { retention_days: 400 }
     }
-}
-
-/// A server that runs models.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct UpstreamConfig {
-    /// Name that models refer to.
-    pub(crate) name: String,
-    pub(crate) kind: UpstreamKind,
-    /// Root of its API, `/v1` included; not for `local`.
-    #[serde(default)]
-    pub(crate) base_url: Option<String>,
-    /// Sent as `Authorization: Bearer`.
-    #[serde(default)]
-    pub(crate) api_key: Option<Secret>,
-    /// Longest wait for a connection.
-    #[serde(with = "humantime_serde", default = "connect_timeout")]
-    pub(crate) connect_timeout: Duration,
-    /// Longest wait for the first byte of an answer. Clients of OpenAI wait 600 s themselves.
-    #[serde(with = "humantime_serde", default = "first_byte_timeout")]
-    pub(crate) first_byte_timeout: Duration,
-    /// Ask every stream for its token counts, so that it can be metered; off for servers that refuse `stream_options`.
-    #[serde(default = "yes")]
-    pub(crate) ask_usage: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn connect_timeout() -> Duration {
-    Duration::from_secs(5)
-}
-
-fn first_byte_timeout() -> Duration {
-    Duration::from_secs(600)
-}
-
-/// What protocol an upstream speaks.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum UpstreamKind {
-    Openai,
-    Ollama,
-    Kserve,
-    Local,
-}
-
-/// A name that clients may ask for, and who answers.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ModelConfig {
-    pub(crate) name: String,
-    pub(crate) targets: Vec<TargetConfig>,
-}
-
-/// One place that can answer for a model.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TargetConfig {
-    pub(crate) upstream: String,
-    /// The model's name over there.
-    pub(crate) model: String,
-    /// Share of requests beside the other targets.
-    #[serde(default = "one")]
-    pub(crate) weight: u32,
-}
-
-fn one() -> u32 {
-    1
 }

@@ -1,14 +1,30 @@
 //! From the name in a request to the server that answers it: which one, how often it is tried, and what is learnt from
 //! how it went.
 
+mod affinity;
 mod ask;
 mod body;
+mod budget;
+mod canary;
+mod check;
+mod clock;
+mod config;
+mod dispatch;
 mod flight;
+mod health;
+mod latency;
+mod link;
+mod meters;
+mod route;
 mod routes;
+mod table;
 mod upstream;
 
 pub(crate) use ask::{Answered, Ask, Why};
 pub(crate) use body::{BodyError, UpstreamBody};
+pub(crate) use check::check;
+pub(crate) use config::{ModelConfig, TargetConfig, UpstreamConfig, UpstreamKind};
 pub(crate) use flight::Flight;
 pub(crate) use routes::{Routes, Target};
-pub(crate) use upstream::Upstream;
+pub(crate) use table::Spec;
+pub(crate) use upstream::{Failure, Upstream};

@@ -1,14 +1,14 @@
 //! Reads the file and the environment, and checks the whole before anyone sees it.
 
 use std::{
-    collections::BTreeSet,
     env, fs, io,
     path::{Path, PathBuf},
 };
 
 use toml::{Table, Value};
 
-use super::{Config, ModelConfig, UpstreamConfig, UpstreamKind, environment, unknown};
+use super::{Config, environment, unknown};
+use crate::routing;
 
 /// Read when no file is named and it exists in the working directory.
 const DEFAULT_FILE: &str = "kubemate.toml";
@@ -111,65 +111,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         )));
     }
     config.store.cache.redis().map_err(ConfigError::Meaning)?;
-    unique("upstreams", config.upstreams.iter().map(|upstream| upstream.name.as_str()))?;
-    unique("models", config.models.iter().map(|model| model.name.as_str()))?;
-    config.upstreams.iter().try_for_each(check_upstream)?;
-    config.models.iter().try_for_each(|model| check_model(model, &config.upstreams))
-}
-
-fn unique<'a>(list: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if name.is_empty() {
-            return Err(ConfigError::Meaning(format!("an entry of `{list}` has an empty `name`")));
-        }
-        if !seen.insert(name) {
-            return Err(ConfigError::Meaning(format!("`{list}` defines `{name}` twice; rename one of them")));
-        }
-    }
-    Ok(())
-}
-
-fn check_upstream(upstream: &UpstreamConfig) -> Result<(), ConfigError> {
-    let name = &upstream.name;
-    match (upstream.kind, upstream.base_url.as_deref()) {
-        (UpstreamKind::Local, Some(_)) => {
-            Err(ConfigError::Meaning(format!("upstream `{name}` is `local` and takes no `base_url`")))
-        }
-        (UpstreamKind::Local, None) => Ok(()),
-        (_, None) => Err(ConfigError::Meaning(format!("upstream `{name}` needs a `base_url`"))),
-        (_, Some(url)) => check_base_url(name, url),
-    }
-}
-
-fn check_base_url(name: &str, url: &str) -> Result<(), ConfigError> {
-    let uri: http::Uri = url
-        .parse()
-        .map_err(|error| ConfigError::Meaning(format!("`base_url` of upstream `{name}` is not a URL: {error}")))?;
-    let usable = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    if usable && uri.query().is_none() {
-        return Ok(());
-    }
-    Err(ConfigError::Meaning(format!(
-        "`base_url` of upstream `{name}` must look like http://host:port/v1, without a query"
-    )))
-}
-
-fn check_model(model: &ModelConfig, upstreams: &[UpstreamConfig]) -> Result<(), ConfigError> {
-    let name = &model.name;
-    if model.targets.iter().all(|target| target.weight == 0) {
-        return Err(ConfigError::Meaning(format!("model `{name}` has no target with a weight above 0")));
-    }
-    for target in &model.targets {
-        let known = upstreams.iter().any(|upstream| upstream.name == target.upstream);
-        if !known && target.upstream != "local" {
-            return Err(ConfigError::Meaning(format!(
-                "model `{name}` names upstream `{}`, which is not defined in `upstreams`",
-                target.upstream
-            )));
-        }
-    }
-    Ok(())
+    routing::check(&config.upstreams, &config.models).map_err(ConfigError::Meaning)
 }
 
 #[cfg(test)]

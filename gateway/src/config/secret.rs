@@ -5,7 +5,7 @@ use std::{env, fmt, fs, path::PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A secret: the text itself, `{ env = "NAME" }` or `{ file = "path" }`. Prints as `***`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(untagged)]
 pub(crate) enum Secret {
     /// The text itself.
@@ -16,19 +16,24 @@ pub(crate) enum Secret {
     File(FromFile),
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FromEnv {
     env: String,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FromFile {
     file: PathBuf,
 }
 
 impl Secret {
+    /// Whether the text itself stands here, rather than where it is found.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
     /// The secret's text; `None` when the environment variable is not set.
     ///
     /// # Errors

@@ -12,15 +12,15 @@ use futures::StreamExt;
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyDataStream, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use kubemate_engine::{Fetch, FetchError, Fetched};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
-
-use crate::net::{worker, workers};
+use tokio::{net::TcpStream, time::timeout};
+use tower::ServiceExt;
 
 /// How long an unused connection is kept for the next request.
 const IDLE: Duration = Duration::from_secs(90);
@@ -34,10 +34,7 @@ type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 /// A client bound to one kind of use. It follows no redirect.
 #[derive(Clone, Debug)]
 pub(crate) struct Egress {
-    /// For each thread that serves connections its own: an upstream's connection is driven where its requests are.
-    workers: Arc<[Https]>,
-    /// For all other threads.
-    elsewhere: Https,
+    client: Https,
 }
 
 impl Egress {
@@ -46,19 +43,10 @@ impl Egress {
     /// # Errors
     /// When the system's certificates cannot be read.
     pub(crate) fn new(connect: Duration) -> anyhow::Result<Self> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(connect));
-        let https =
-            HttpsConnectorBuilder::new().with_tls_config(trust()?).https_or_http().enable_http1().wrap_connector(tcp);
-        let client = || {
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE)
-                .build(https.clone())
-        };
-        Ok(Self { workers: (0..workers()).map(|_| client()).collect(), elsewhere: client() })
+        let https = HttpsConnector::from((tcp(connect), trust()?));
+        let client =
+            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(https);
+        Ok(Self { client })
     }
 
     /// Sends `request`; dropping the future or the body drops the connection.
@@ -69,19 +57,65 @@ impl Egress {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        let own = worker().and_then(|worker| self.workers.get(worker));
-        own.unwrap_or(&self.elsewhere).request(request).await
+        self.client.request(request).await
     }
 }
 
-/// Trusts what the machine's operator trusts; read once.
-fn trust() -> anyhow::Result<ClientConfig> {
-    static READ: OnceLock<ClientConfig> = OnceLock::new();
-    if let Some(config) = READ.get() {
-        return Ok(config.clone());
+fn tcp(connect: Duration) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(connect));
+    tcp
+}
+
+/// A connection to another machine.
+pub(crate) type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// Makes connections for those who keep their own.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialer {
+    tcp: HttpConnector,
+    /// Absent where nothing is encrypted, so that no certificates are read for it.
+    tls: Option<Arc<ClientConfig>>,
+    patience: Duration,
+}
+
+impl Dialer {
+    /// Connections must be there within `patience`, names and TLS included.
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be read.
+    pub(crate) fn new(patience: Duration, secure: bool) -> anyhow::Result<Self> {
+        let tls = secure.then(trust).transpose()?;
+        Ok(Self { tcp: tcp(patience), tls, patience })
     }
-    let config = read_trust()?;
-    Ok(READ.get_or_init(|| config).clone())
+
+    /// Connects to the host of `origin`.
+    ///
+    /// # Errors
+    /// The innermost cause, such as "connection refused".
+    pub(crate) async fn dial(&self, origin: Uri) -> Result<Wire, String> {
+        let connected = async {
+            match &self.tls {
+                None => Ok(Wire::Http(self.tcp.clone().oneshot(origin).await.map_err(|error| innermost(&error))?)),
+                Some(tls) => {
+                    let https = HttpsConnector::from((self.tcp.clone(), tls.clone()));
+                    https.oneshot(origin).await.map_err(|error| innermost(error.as_ref()))
+                }
+            }
+        };
+        timeout(self.patience, connected).await.unwrap_or_else(|_| Err("no connection in time".to_owned()))
+    }
+}
+
+/// Trusts what the machine's operator trusts. Read once: the file is long, and upstreams are many.
+fn trust() -> anyhow::Result<Arc<ClientConfig>> {
+    static TRUSTED: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    match TRUSTED.get() {
+        Some(config) => Ok(config.clone()),
+        None => read_trust().map(|config| TRUSTED.get_or_init(|| Arc::new(config)).clone()),
+    }
 }
 
 fn read_trust() -> anyhow::Result<ClientConfig> {
@@ -131,8 +165,12 @@ fn fetched(url: &str, response: Response<Incoming>, asked: u64) -> Result<Fetche
 }
 
 /// The innermost cause: "connection refused" rather than "client error (Connect)".
-pub(crate) fn reason(error: &hyper_util::client::legacy::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+fn reason(error: &hyper_util::client::legacy::Error) -> String {
+    innermost(error)
+}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }

@@ -2,13 +2,19 @@
 
 use std::{
     fmt,
+    future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::link::{Link, Pool};
 
 /// Why an answer does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -16,40 +22,108 @@ pub(crate) enum BodyError {
     /// The connection, or the framing on it.
     #[error("the connection broke: {0}")]
     Broke(#[from] hyper::Error),
+    /// Nothing came for longer than is configured.
+    #[error("nothing came for {} ms", .0.as_millis())]
+    Stalled(Duration),
+    /// The whole took longer than is configured.
+    #[error("the answer took longer than {} s", .0.as_secs())]
+    TooLong(Duration),
     /// What came could not be made into OpenAI's shape.
     #[error("{0}")]
     Unreadable(String),
 }
 
+/// How long an answer may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// From the request to the first piece of the body.
+    pub(super) first: Duration,
+    /// Between two pieces.
+    pub(super) gap: Duration,
+    /// From the request to the end.
+    pub(super) total: Duration,
+}
+
+impl Deadlines {
+    /// The soonest that any of them can be over.
+    pub(super) fn soonest(&self) -> Duration {
+        self.first.min(self.gap).min(self.total)
+    }
+}
+
 type Translated = Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>;
 
-/// Bytes as the upstream sends them, or made into OpenAI's shape on the way. Dropping it drops the connection.
-pub(crate) struct UpstreamBody(Source);
+/// Bytes as the upstream sends them, or made into OpenAI's shape on the way. Dropping it closes the connection, unless
+/// the answer was read to its end: then the connection serves the next request.
+pub(crate) struct UpstreamBody {
+    source: Source,
+    /// The first piece, which was waited for before the answer was handed on.
+    held: Option<Frame<Bytes>>,
+}
 
 enum Source {
-    Plain(Incoming),
+    Plain(Box<Streamed>),
     Translated(Translated),
 }
 
 impl UpstreamBody {
     /// What an upstream of another protocol says, in OpenAI's shape. It must own the body that it reads from.
     pub(crate) fn translated(body: impl Body<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
-        Self(Source::Translated(Box::pin(body)))
+        Self { source: Source::Translated(Box::pin(body)), held: None }
     }
-}
 
-impl From<Incoming> for UpstreamBody {
-    fn from(incoming: Incoming) -> Self {
-        Self(Source::Plain(incoming))
+    /// What comes over `link`, to a request sent at `sent`.
+    pub(super) fn plain(
+        incoming: Incoming,
+        link: Link,
+        pool: Arc<Pool>,
+        (sent, deadlines): (Instant, Deadlines),
+    ) -> Self {
+        let streamed = Streamed { incoming, link: Some(link), pool, sent, last: None, deadlines };
+        Self { source: Source::Plain(Box::new(streamed)), held: None }
+    }
+
+    /// Waits for the first piece and keeps it.
+    ///
+    /// # Errors
+    /// As the body's.
+    pub(super) async fn begin(&mut self) -> Result<(), BodyError> {
+        if self.held.is_none() && !self.source.is_end_stream() {
+            self.held = poll_fn(|context| self.source.poll_frame(context)).await.transpose()?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for UpstreamBody {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self.0 {
+        out.write_str(match self.source {
             Source::Plain(_) => "UpstreamBody(plain)",
             Source::Translated(_) => "UpstreamBody(translated)",
         })
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Plain(body) => body.poll_frame(context),
+            Self::Translated(body) => body.as_mut().poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Plain(body) => body.incoming.is_end_stream(),
+            Self::Translated(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Plain(body) => body.incoming.size_hint(),
+            Self::Translated(body) => body.size_hint(),
+        }
     }
 }
 
@@ -61,23 +135,85 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.0 {
-            Source::Plain(body) => Pin::new(body).poll_frame(context).map_err(BodyError::from),
-            Source::Translated(body) => body.as_mut().poll_frame(context),
+        match self.held.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => self.source.poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            Source::Plain(body) => body.is_end_stream(),
-            Source::Translated(body) => body.is_end_stream(),
-        }
+        self.held.is_none() && self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Source::Plain(body) => body.size_hint(),
-            Source::Translated(body) => body.size_hint(),
+        let held = self.held.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
+        let mut hint = self.source.size_hint();
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + held);
         }
+        hint.set_lower(hint.lower() + held);
+        hint
+    }
+}
+
+/// An answer together with the connection it comes over.
+struct Streamed {
+    incoming: Incoming,
+    /// Until the answer's end; then it is the pool's.
+    link: Option<Link>,
+    pool: Arc<Pool>,
+    sent: Instant,
+    /// When the last piece came.
+    last: Option<Instant>,
+    deadlines: Deadlines,
+}
+
+impl Streamed {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut polled = Pin::new(&mut self.incoming).poll_frame(context);
+        if polled.is_pending() {
+            if let Some(link) = &mut self.link {
+                link.drive(context);
+            }
+            polled = Pin::new(&mut self.incoming).poll_frame(context);
+        }
+        match polled {
+            Poll::Pending => self.overdue(context).map(|error| Some(Err(error))),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.last = Some(Instant::now());
+                if self.incoming.is_end_stream() {
+                    self.give_back(context);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.link = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                self.give_back(context);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn give_back(&mut self, context: &mut Context<'_>) {
+        if let Some(link) = self.link.take() {
+            self.pool.put(link, context);
+        }
+    }
+
+    fn overdue(&mut self, context: &mut Context<'_>) -> Poll<BodyError> {
+        let Some(link) = &mut self.link else { return Poll::Pending };
+        let end = self.sent + self.deadlines.total;
+        let (next, wait) = match self.last {
+            None => (self.sent + self.deadlines.first, self.deadlines.first),
+            Some(last) => (last + self.deadlines.gap, self.deadlines.gap),
+        };
+        if link.overdue(context, next.min(end)).is_pending() {
+            return Poll::Pending;
+        }
+        self.link = None;
+        Poll::Ready(if end < next { BodyError::TooLong(self.deadlines.total) } else { BodyError::Stalled(wait) })
     }
 }

@@ -1,24 +1,25 @@
-//! From the name in a request to who answers it.
+//! The table in force, and where it comes from.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicU32},
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kubemate_wire::models::Model;
 use rand::Rng;
+use tokio::sync::Mutex;
 
-use super::{Answered, Ask, Flight, Upstream, Why};
+use super::{
+    Upstream,
+    check::LOCAL,
+    clock::now_ms,
+    route::Route,
+    table::{Spec, Table},
+};
 use crate::{
     api::ApiError,
     app::unix_now,
-    config::{Config, ModelConfig, UpstreamKind},
+    config::{Config, Loaded},
     models::LocalModels,
 };
-
-/// Name of the upstream that is always there: this machine.
-const LOCAL: &str = "local";
 
 /// Who answers a request.
 #[derive(Clone, Debug)]
@@ -32,33 +33,51 @@ pub(crate) enum Target {
 /// The routing table in force; readers never wait.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    table: ArcSwap<Table>,
+    pub(super) table: ArcSwap<Table>,
+    /// Held while the table is changed.
+    pub(super) sources: Mutex<Sources>,
     local: Arc<LocalModels>,
     /// When this process began to offer its models, in Unix seconds: clients want some time of making.
     since: i64,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    models: BTreeMap<String, Vec<(u32, Target)>>,
+/// What the table is made of.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// The configuration file, if there is one.
+    pub(super) path: Option<PathBuf>,
+    pub(super) file: Spec,
+    /// What was added through the admin API.
+    pub(super) saved: Spec,
+}
+
+impl Spec {
+    /// The part of the whole configuration that can change while the process runs.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { upstreams: config.upstreams.clone(), models: config.models.clone() }
+    }
 }
 
 impl Routes {
-    /// The table that `config` describes.
+    /// The table that the configuration and `saved` describe together.
     ///
     /// # Errors
-    /// When an upstream's secret cannot be read.
-    pub(crate) fn new(config: &Config, local: Arc<LocalModels>) -> anyhow::Result<Self> {
-        Ok(Self { table: ArcSwap::from_pointee(Table::build(config)?), local, since: unix_now() })
+    /// What is wrong with both together and what to change; when an upstream's secret cannot be read.
+    pub(crate) fn new(loaded: &Loaded, saved: Spec, local: Arc<LocalModels>) -> anyhow::Result<Self> {
+        let file = Spec::of(&loaded.config);
+        let table = Table::build(&file.and(&saved), &Table::default())?;
+        let sources = Sources { path: loaded.file.clone(), file, saved };
+        Ok(Self { table: ArcSwap::from_pointee(table), sources: Mutex::new(sources), local, since: unix_now() })
     }
 
-    /// Who answers for `model`: a configured name first, then a model on this machine.
+    /// Who would answer for `model`: a configured name first, then a model on this machine.
     ///
     /// # Errors
     /// `ModelNotFound` for any other name.
     pub(crate) fn choose(&self, model: &str) -> Result<Target, ApiError> {
-        if let Some(targets) = self.table.load().models.get(model) {
-            return pick(targets).ok_or_else(|| ApiError::ModelNotFound(model.to_owned()));
+        let table = self.table.load();
+        if let Some(route) = table.route(model) {
+            return target(route).ok_or_else(|| ApiError::ModelNotFound(model.to_owned()));
         }
         match self.local.kind(model) {
             Some(_) => Ok(Target::Local(model.to_owned())),
@@ -66,65 +85,36 @@ impl Routes {
         }
     }
 
-    /// Chooses an upstream, sends, and tries another one while no byte of an answer has come.
-    ///
-    /// # Errors
-    /// `ModelNotFound`; `Upstream` when no target answered.
-    pub(crate) async fn send(&self, ask: Ask<'_>) -> Result<Answered, ApiError> {
-        let Target::Remote(upstream, name) = self.choose(ask.model)? else {
-            return Err(ApiError::ModelNotFound(ask.model.to_owned()));
-        };
-        let flight = Flight::begin(Arc::new(AtomicU32::new(0)));
-        let response = upstream.post(ask.path, (ask.write)(&upstream, &name)?).await?;
-        let why = Why { policy: "weighted", attempt: 1, ..Why::default() };
-        Ok(Answered { response, upstream, name, why, flight })
-    }
-
     /// Every name that can be asked for, from memory.
     pub(crate) fn models(&self) -> Vec<Model> {
         let table = self.table.load();
-        let configured = table.models.iter().map(|(name, targets)| (name.clone(), owner(targets)));
+        let configured = table.names().map(|(name, route)| (name.clone(), owner(route)));
         let local = self.local.present().into_iter().map(|entry| (entry.name.to_owned(), LOCAL.to_owned()));
         let names: BTreeMap<String, String> = local.chain(configured).collect();
         names.into_iter().map(|(id, owned_by)| Model { id, created: self.since, owned_by }).collect()
     }
 }
 
-fn owner(targets: &[(u32, Target)]) -> String {
-    match targets.first() {
-        Some((_, Target::Remote(upstream, _))) => upstream.name.clone(),
-        _ => LOCAL.to_owned(),
-    }
+fn owner(route: &Route) -> String {
+    route.places.first().map_or_else(|| LOCAL.to_owned(), |place| place.upstream.name.clone())
 }
 
-/// Draws a target by weight.
-fn pick(targets: &[(u32, Target)]) -> Option<Target> {
-    let total: u32 = targets.iter().map(|(weight, _)| weight).sum();
-    let mut left = rand::rng().random_range(0..total.max(1));
-    for (weight, target) in targets {
-        match left.checked_sub(*weight) {
+/// A target here or elsewhere, drawn by weight; which one elsewhere is up to the policy.
+fn target(route: &Route) -> Option<Target> {
+    let here: u64 = route.local.iter().map(|(weight, _)| u64::from(*weight)).sum();
+    let elsewhere: u64 = route.places.iter().map(|place| u64::from(place.weight)).sum();
+    let drawn = if here == 0 { 0 } else { rand::rng().random_range(0..(here + elsewhere).max(1)) };
+    if here == 0 || drawn >= here {
+        let best = route.favourite(None, 0, now_ms()).and_then(|index| route.places.get(index));
+        let place = best.or_else(|| route.places.first())?;
+        return Some(Target::Remote(place.upstream.clone(), place.name.clone()));
+    }
+    let mut left = drawn;
+    for (weight, name) in &route.local {
+        match left.checked_sub(u64::from(*weight)) {
             Some(rest) => left = rest,
-            None => return Some(target.clone()),
+            None => return Some(Target::Local(name.clone())),
         }
     }
     None
-}
-
-impl Table {
-    fn build(config: &Config) -> anyhow::Result<Self> {
-        let remote = config.upstreams.iter().filter(|upstream| upstream.kind != UpstreamKind::Local);
-        let upstreams: BTreeMap<String, Arc<Upstream>> = remote
-            .map(|upstream| Ok((upstream.name.clone(), Arc::new(Upstream::new(upstream)?))))
-            .collect::<anyhow::Result<_>>()?;
-        let models = config.models.iter().map(|model| (model.name.clone(), targets(model, &upstreams))).collect();
-        Ok(Self { models })
-    }
-}
-
-fn targets(model: &ModelConfig, upstreams: &BTreeMap<String, Arc<Upstream>>) -> Vec<(u32, Target)> {
-    let target = |name: &str, model: &str| match upstreams.get(name) {
-        Some(upstream) => Target::Remote(upstream.clone(), model.to_owned()),
-        None => Target::Local(model.to_owned()),
-    };
-    model.targets.iter().map(|one| (one.weight, target(&one.upstream, &one.model))).collect()
 }
