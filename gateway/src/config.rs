@@ -16,7 +16,7 @@ pub(crate) use load::{Loaded, load};
 pub(crate) use secret::Secret;
 
 use crate::net::NetConfig;
-pub(crate) use crate::routing::{ModelConfig, TargetConfig, UpstreamConfig, UpstreamKind};
+pub(crate) use crate::routing::{ModelConfig, UpstreamConfig, UpstreamKind};
 
 /// Everything that can be configured. Each section belongs to the room that reads it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -24,7 +24,7 @@ use super::{
     link::{Link, Pool, Silence},
     meters::Meters,
 };
-use crate::{api::ApiError, config::Secret, models::egress::Dialer};
+use crate::{api::ApiError, config::Secret, models::egress::Dialer, telemetry::Attempt};
 
 /// Paths whose addresses are made once.
 const PATHS: [&str; 6] = ["/chat/completions", "/completions", "/embeddings", "/rerank", "/responses", "/models"];
