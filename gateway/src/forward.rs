@@ -22,8 +22,8 @@ pub(crate) use self::{head::Head, refusal::refusal};
 use crate::{
     api::ApiError,
     app::App,
-    models::{Meter, Upstream},
-    routing::{BodyError, UpstreamBody},
+    models::Upstream,
+    routing::{Answered, Ask, BodyError, UpstreamBody},
 };
 
 /// Largest plain answer that is held to have the model's name changed in it; a request of 2,048 embeddings stays below.
@@ -81,6 +81,8 @@ pub(crate) struct Outgoing {
     /// The name that the answer shows: a saved assistant's, or the model's own.
     pub(crate) shown: String,
     pub(crate) body: Bytes,
+    /// What the header `x-session-id` said.
+    pub(crate) session: Option<String>,
 }
 
 impl Outgoing {
@@ -90,7 +92,7 @@ impl Outgoing {
     /// As [`Head::read`].
     pub(crate) fn new(door: Door, body: Bytes) -> Result<Self, ApiError> {
         let head = Head::read(&body)?;
-        Ok(Self { door, shown: head.model.clone(), head, body })
+        Ok(Self { door, shown: head.model.clone(), head, body, session: None })
     }
 }
 
@@ -98,19 +100,24 @@ impl Outgoing {
 ///
 /// # Errors
 /// `Upstream` when the server cannot be reached; what it refuses is told in our own shape.
-pub(crate) async fn forward(
-    app: &App,
-    caller: &Caller,
-    call: Outgoing,
-    (upstream, name): (&Upstream, &str),
-) -> Result<Response, ApiError> {
+pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Result<Response, ApiError> {
     let mut meter = app.usage.begin(caller, &call.head.model, call.door.kind());
-    let body = call.head.outgoing(&call.body, name, upstream.asks_usage);
-    let answered = meter.watch(upstream.post(call.door.path(), body).await)?;
-    if !answered.status().is_success() {
-        return meter.watch(Err(refusal(upstream, answered).await));
+    let ask = Ask {
+        model: &call.head.model,
+        path: call.door.path(),
+        body: &call.body,
+        caller,
+        session: call.session.as_deref().or(call.head.user.as_deref()),
+        write: &|upstream, name| Ok(call.head.outgoing(&call.body, name, upstream.asks_usage)),
+    };
+    let answered = meter.watch(app.routes.send(ask).await)?;
+    meter.routed(answered.chosen());
+    let Answered { response, upstream, name, flight, .. } = answered;
+    if !response.status().is_success() {
+        return meter.watch(Err(refusal(&upstream, response).await));
     }
-    answer(upstream, name, &call, answered, meter).await
+    meter.watch(expected(&upstream, response.headers(), call.head.streams))?;
+    answer(&upstream, &name, &call, response, Counts::new(meter, call.body.len()).of(flight)).await
 }
 
 /// The upstream's answer as the client gets it.
@@ -119,11 +126,9 @@ async fn answer(
     name: &str,
     call: &Outgoing,
     answered: http::Response<UpstreamBody>,
-    mut meter: Meter,
+    counts: Counts,
 ) -> Result<Response, ApiError> {
-    let (head, incoming) = answered.into_parts();
-    meter.watch(expected(upstream, &head.headers, call.head.streams))?;
-    let counts = Counts::new(meter, call.body.len());
+    let incoming = answered.into_body();
     let changes = Changes {
         rename: (name != call.shown).then(|| (name.to_owned(), call.shown.clone())),
         strips_usage: upstream.asks_usage && !call.head.wants_usage,

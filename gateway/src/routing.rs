@@ -23,7 +23,7 @@ mod upstream;
 pub(crate) use ask::{Answered, Ask, Why};
 pub(crate) use body::{BodyError, UpstreamBody};
 pub(crate) use check::check;
-pub(crate) use config::{ModelConfig, TargetConfig, UpstreamConfig, UpstreamKind};
+pub(crate) use config::{ModelConfig, UpstreamConfig, UpstreamKind};
 pub(crate) use flight::Flight;
 pub(crate) use routes::{Routes, Target};
 pub(crate) use table::Spec;

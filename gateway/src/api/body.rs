@@ -37,6 +37,8 @@ where
 #[derive(Debug)]
 pub(crate) struct Strict {
     pub(crate) bytes: Bytes,
+    /// What belongs together, by the header `x-session-id`.
+    pub(crate) session: Option<String>,
 }
 
 impl Strict {
@@ -63,7 +65,8 @@ where
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self, ApiError> {
         check_media_type(request.headers())?;
         let limit = App::from_ref(state).config.server.max_body;
-        strict(read(request.into_body(), limit).await?)
+        let session = request.headers().get(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Self { session, ..strict(read(request.into_body(), limit).await?)? })
     }
 }
 
@@ -84,6 +87,9 @@ where
         strict(read(request.into_body(), limit).await?).map(Self)
     }
 }
+
+/// Requests with equal values are kept together where a model's policy says so.
+const SESSION: &str = "x-session-id";
 
 /// Browsers may send a form or text without asking first; JSON they may not.
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -134,7 +140,7 @@ fn strict(bytes: Bytes) -> Result<Strict, ApiError> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::Invalid { message: "the body is not a JSON object".into(), param: None, code: None });
     }
-    Ok(Strict { bytes })
+    Ok(Strict { bytes, session: None })
 }
 
 fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {

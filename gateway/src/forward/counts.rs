@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::models::Meter;
+use crate::{models::Meter, routing::Flight};
 
 /// Bytes of a plain body kept for the search: the counts stand at its end, and with all details are below 500.
 const TAIL: usize = 2048;
@@ -13,6 +13,8 @@ const BYTES_PER_TOKEN: u64 = 4;
 #[derive(Debug)]
 pub(super) struct Counts {
     meter: Meter,
+    /// Until it is known how the answer came out.
+    flight: Option<Flight>,
     /// The prompt's tokens by its size, until the upstream says how many.
     guess: u64,
     told: Option<Told>,
@@ -30,7 +32,13 @@ pub(super) struct Told {
 
 impl Counts {
     pub(super) fn new(meter: Meter, request_bytes: usize) -> Self {
-        Self { meter, guess: request_bytes as u64 / BYTES_PER_TOKEN, told: None, pieces: 0 }
+        Self { meter, flight: None, guess: request_bytes as u64 / BYTES_PER_TOKEN, told: None, pieces: 0 }
+    }
+
+    /// Tells the target that answers how it came out.
+    pub(super) fn of(mut self, flight: Flight) -> Self {
+        self.flight = Some(flight);
+        self
     }
 
     /// Something of the answer has come.
@@ -49,6 +57,16 @@ impl Counts {
 
     pub(super) fn failed(&mut self) {
         self.meter.failed(http::StatusCode::BAD_GATEWAY);
+        if let Some(flight) = self.flight.take() {
+            flight.failed();
+        }
+    }
+
+    /// The answer is whole.
+    pub(super) fn ended(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            flight.ended();
+        }
     }
 }
 

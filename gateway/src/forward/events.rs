@@ -85,6 +85,7 @@ impl Events {
             return Err(Broken::Short);
         }
         self.done = true;
+        self.counts.ended();
         Ok(Some(Bytes::from_static(DONE)))
     }
 
@@ -138,6 +139,7 @@ impl Events {
     fn judge_data(&mut self, data: &[u8]) -> Verdict {
         if data == b"[DONE]" {
             self.done = true;
+            self.counts.ended();
             return Verdict::Pass;
         }
         if data.starts_with(b"{\"error\"") {

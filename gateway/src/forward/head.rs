@@ -31,6 +31,8 @@ pub(crate) struct Head {
     /// Choices.
     #[cfg_attr(not(test), expect(dead_code, reason = "for what a call may cost at most"))]
     pub(crate) choices: u64,
+    /// Who is behind the call, in the client's own words; what is kept together for them.
+    pub(crate) user: Option<String>,
     model_at: Range<usize>,
     options_at: Option<Range<usize>>,
     /// Where the object's last brace stands.
@@ -97,6 +99,7 @@ struct Fields<'a> {
     stores: bool,
     max_tokens: Option<&'a RawValue>,
     n: Option<&'a RawValue>,
+    user: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -107,6 +110,7 @@ impl<'a> Fields<'a> {
             "stream_options" => self.stream_options = Some(map.next_value()?),
             "max_tokens" | "max_completion_tokens" => self.max_tokens = Some(map.next_value()?),
             "n" => self.n = Some(map.next_value()?),
+            "user" => self.user = Some(map.next_value()?),
             "vector_store_ids" => {
                 self.stores = true;
                 map.next_value::<IgnoredAny>()?;
@@ -138,6 +142,7 @@ impl<'a> Fields<'a> {
             grounded: self.stores,
             max_tokens: number("max_tokens", self.max_tokens)?,
             choices: number("n", self.n)?.unwrap_or(1).max(1),
+            user: self.user.and_then(|user| serde_json::from_str(user.get()).ok()),
             options_at: self.stream_options.map(|options| place(body, options)),
             end: body.iter().rposition(|byte| *byte == b'}').unwrap_or(body.len()),
         })

@@ -38,6 +38,7 @@ impl Plain {
 
     fn settle(&mut self) {
         self.tail.counts().into_iter().for_each(|told| self.counts.tell(told));
+        self.counts.ended();
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kubemate_identity::Caller;
 
 use super::{Flight, Upstream, UpstreamBody};
-use crate::api::ApiError;
+use crate::{api::ApiError, telemetry::Chosen};
 
 /// A call that wants an upstream.
 pub(crate) struct Ask<'a> {
@@ -41,6 +41,19 @@ pub(crate) struct Answered {
     pub(crate) why: Why,
     /// Belongs into the body that the client gets.
     pub(crate) flight: Flight,
+}
+
+impl Answered {
+    /// The target and why it was chosen, for the call's record.
+    pub(crate) fn chosen(&self) -> Chosen<'_> {
+        let why = match &self.why {
+            Why { fallback: Some(_), .. } => "fallback",
+            Why { canary: true, .. } => "canary",
+            Why { attempt: 2.., .. } => "retry",
+            Why { policy, .. } => policy,
+        };
+        Chosen { upstream: &self.upstream.name, model: &self.name, why }
+    }
 }
 
 /// Why this target answers: for logs and headers.

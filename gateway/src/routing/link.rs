@@ -5,15 +5,11 @@
 //! other side has closed it shows when it is taken out again.
 
 use std::{
-    cell::Cell,
     collections::VecDeque,
     fmt,
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -28,7 +24,10 @@ use hyper::{
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::clock::now_ms;
-use crate::models::egress::Wire;
+use crate::{
+    models::egress::Wire,
+    net::{worker, workers},
+};
 
 /// How long an unused connection is kept for the next request, in milliseconds. Below the 60 s after which common load
 /// balancers forget one.
@@ -134,7 +133,8 @@ fn rings(alarm: &mut Pin<Box<Sleep>>, context: &mut Context<'_>, until: Instant)
     }
 }
 
-/// Unused connections, those last used first. Each thread keeps its own: a connection is woken where it was made.
+/// Unused connections, those last used first. Each thread that serves connections keeps its own, because a connection is
+/// woken where it was made; all other threads share the last shard.
 #[derive(Debug)]
 pub(super) struct Pool {
     shards: Box<[Mutex<VecDeque<Link>>]>,
@@ -142,8 +142,7 @@ pub(super) struct Pool {
 
 impl Default for Pool {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { shards: (0..threads).map(|_| Mutex::default()).collect() }
+        Self { shards: (0..=workers()).map(|_| Mutex::default()).collect() }
     }
 }
 
@@ -191,8 +190,6 @@ impl Pool {
 
     /// The shard of this thread.
     fn own(&self) -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        thread_local!(static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Relaxed)));
-        OWN.with(Cell::get) % self.shards.len().max(1)
+        worker().unwrap_or_else(workers)
     }
 }

@@ -41,17 +41,18 @@ pub(in crate::api) async fn create(State(app): State<App>, caller: Caller, body:
     let head = Head::read(&body.bytes)?;
     if !head.grounded
         && caller.rights.allows_model(&head.model)
-        && let Ok(Target::Remote(upstream, name)) = app.routes.choose(&head.model)
+        && let Ok(Target::Remote(..)) = app.routes.choose(&head.model)
     {
-        let call = Outgoing { door: Door::Chat, shown: head.model.clone(), head, body: body.bytes };
-        return forward(&app, &caller, call, (&upstream, &name)).await;
+        let shown = head.model.clone();
+        let call = Outgoing { door: Door::Chat, shown, head, body: body.bytes, session: body.session };
+        return forward(&app, &caller, call).await;
     }
-    let asked = head.model;
+    let (asked, session) = (head.model, body.session.clone());
     let (request, grounding) = Grounding::of_chat(&app, &caller, body.typed::<ChatRequest>()?.value).await?;
-    if let (None, Target::Remote(upstream, name)) = (&grounding, app.routes.choose(&request.model)?) {
+    if let (None, Target::Remote(..)) = (&grounding, app.routes.choose(&request.model)?) {
         let body = serde_json::to_vec(&request).map_err(ApiError::internal)?;
-        let call = Outgoing { shown: asked, ..Outgoing::new(Door::Chat, body.into())? };
-        return forward(&app, &caller, call, (&upstream, &name)).await;
+        let call = Outgoing { shown: asked, session, ..Outgoing::new(Door::Chat, body.into())? };
+        return forward(&app, &caller, call).await;
     }
     let streams = request.streams();
     let chunks = Chunks::new(new_id("chatcmpl-"), unix_now(), asked, Some(request.wants_usage()));

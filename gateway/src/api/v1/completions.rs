@@ -60,8 +60,8 @@ pub(in crate::api) async fn create(
     let target = app.routes.choose(&request.model)?;
     let name = match target {
         Target::Local(name) => name,
-        Target::Remote(upstream, name) => {
-            return forward(&app, &caller, Outgoing::new(Door::Completions, body.bytes)?, (&upstream, &name)).await;
+        Target::Remote(..) => {
+            return forward(&app, &caller, Outgoing::new(Door::Completions, body.bytes)?).await;
         }
     };
     let mut meter = app.usage.begin(&caller, &request.model, "completion");

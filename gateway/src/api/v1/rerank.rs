@@ -49,9 +49,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
     }
     let target = app.routes.choose(&request.model)?;
     match target {
-        Target::Remote(upstream, name) => {
-            forward(&app, &caller, Outgoing::new(Door::Rerank, body.bytes)?, (&upstream, &name)).await
-        }
+        Target::Remote(..) => forward(&app, &caller, Outgoing::new(Door::Rerank, body.bytes)?).await,
         Target::Local(name) => {
             let mut meter = app.usage.begin(&caller, &request.model, "rerank");
             let answer = meter.watch(rerank(&app, &name, request).await)?;
