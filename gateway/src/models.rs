@@ -8,5 +8,5 @@ mod usage;
 
 pub(crate) use crate::routing::{Routes, Target, Upstream};
 pub(crate) use egress::Egress;
-pub(crate) use local::{LocalModels, cache_folder};
+pub(crate) use local::{LocalModels, cache_folder, huge_pages};
 pub(crate) use usage::{Meter, UsageMeter};

@@ -47,6 +47,10 @@ impl Strict {
     /// # Errors
     /// `Invalid`, naming the field that is wrong.
     pub(crate) fn typed<T: DeserializeOwned>(self) -> Result<Json<T>, ApiError> {
+        if let Ok(value) = serde_json::from_slice(&self.bytes) {
+            return Ok(Json { value, bytes: self.bytes });
+        }
+        // Keeping track of the path costs more than reading, so it is kept only to say where the mistake is.
         let mut deserializer = serde_json::Deserializer::from_slice(&self.bytes);
         match serde_path_to_error::deserialize(&mut deserializer) {
             Ok(value) => Ok(Json { value, bytes: self.bytes }),

@@ -23,6 +23,7 @@ pub(in crate::api) use self::{
     chat::create as chat, completions::create as completions, embeddings::create as embeddings, models::visible,
 };
 use crate::app::App;
+use kubemate_ledger::new_id;
 
 /// The path that is asked most.
 pub(super) const CHAT: &str = "/v1/chat/completions";
@@ -39,9 +40,4 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .merge(files::router())
         .merge(vector_stores::router())
         .merge(assistants::router())
-}
-
-/// A new id such as `chatcmpl-…`, ordered by time.
-fn new_id(prefix: &str) -> String {
-    format!("{prefix}{}", uuid::Uuid::now_v7().simple())
 }

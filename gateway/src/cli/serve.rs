@@ -17,6 +17,7 @@ use crate::{
     api,
     app::App,
     housekeeping,
+    models::huge_pages,
     net::{Listener, Workers},
     telemetry,
 };
@@ -46,6 +47,7 @@ impl Serve {
         if let Some(data_dir) = self.data_dir.clone() {
             loaded.config.store.data_dir = data_dir;
         }
+        huge_pages(loaded.config.preloads());
         telemetry::start_logs(&loaded.config.log)?;
         let metrics = telemetry::start_metrics()?;
         let server = loaded.config.server.clone();

@@ -51,6 +51,7 @@ impl<T: ?Sized + Send + Sync + 'static> Slots<T> {
     ) -> Result<Arc<T>, EngineError> {
         let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
         let loaded = slot.get_or_try_init(|| async {
+            huge_pages(true);
             let opened = tokio::task::spawn_blocking(open).await;
             let model = opened.map_err(|error| EngineError::Weights(format!("loading stopped: {error}")))??;
             info!(model.name = %name, "model `{name}` is loaded");
@@ -76,6 +77,14 @@ pub(crate) fn cache_folder(config: &WeightsConfig) -> anyhow::Result<PathBuf> {
     let from_variable = || std::env::var_os("KUBEMATE_CACHE").map(PathBuf::from);
     let base = config.cache_dir.clone().or_else(from_variable).or_else(from_home);
     Ok(base.context("set `weights.cache_dir`: there is no home folder to keep model weights in")?.join("models"))
+}
+
+/// Whether the kernel may give this process pages of 2 MB. They make the way through weights shorter, and cost a process
+/// without weights some 60 MB.
+pub(crate) fn huge_pages(wanted: bool) {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(!wanted) {
+        tracing::debug!(error = %error, "huge pages could not be switched");
+    }
 }
 
 impl LocalModels {

@@ -11,7 +11,6 @@ use std::{
 
 use axum::extract::{MatchedPath, Request as HttpRequest};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
-use uuid::Uuid;
 
 use super::series::{self, CallSeries, micros};
 
@@ -46,11 +45,7 @@ impl fmt::Display for RequestId {
 }
 
 fn made() -> Arc<str> {
-    const PREFIX: &str = "req_";
-    let mut id = String::with_capacity(PREFIX.len() + uuid::fmt::Simple::LENGTH);
-    id.push_str(PREFIX);
-    id.push_str(Uuid::now_v7().simple().encode_lower(&mut Uuid::encode_buffer()));
-    Arc::from(id)
+    Arc::from(kubemate_ledger::new_id("req_"))
 }
 
 fn is_harmless(id: &str) -> bool {

@@ -29,7 +29,10 @@ impl VectorsConfig {
     /// # Errors
     /// [`VectorsError::Store`] when the folder cannot be used.
     pub async fn open(&self, folder: &Path) -> Result<Arc<dyn VectorStore>, VectorsError> {
-        tokio::task::spawn_blocking(analyzer::warm);
+        // A server that only hands calls on never needs the dictionary, which takes 35 MB.
+        if folder.is_dir() {
+            tokio::task::spawn_blocking(analyzer::warm);
+        }
         Ok(match self {
             Self::Embedded(config) => Arc::new(Embedded::open(folder, config).await?),
             Self::Memory => Arc::new(MemoryVectors::default()),
