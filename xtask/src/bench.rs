@@ -3,8 +3,11 @@
 //! Ours is an example named `<name>_bench` in the room that it measures; the peer is `tests/bench/<name>_peer.py`. Both
 //! print one JSON document on standard output, `{"name", "rows": [{"what", "ours" | "peer", "unit"}]}`, and are given the
 //! same files as arguments. This module joins the rows by `what` and `unit`.
+//!
+//! `gateway` is another kind: servers under load, all of them at once; see its module.
 
 mod data;
+mod gateway;
 mod report;
 
 use std::{
@@ -24,9 +27,11 @@ const SUFFIX: &str = "_bench";
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Which ones: embed, chat, parse [default: all].
+    /// Which ones: embed, chat, parse, gateway [default: all].
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    #[command(flatten)]
+    gateway: gateway::GatewayArgs,
 }
 
 /// Runs the chosen benchmarks, prints their tables and writes docs/bench/<name>.json.
@@ -37,12 +42,18 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let mut steps = Steps::new(chosen.len() + 1);
     steps.run("build the server and fetch the models", "cargo xtask up", || {
         host::ensure(&[host::C_COMPILER, host::PYTHON])?;
-        up::build(&root)?;
-        up::pull_models(&root, None)
+        if chosen.iter().any(|name| name != gateway::NAME) || args.gateway.builds() {
+            up::build(&root)?;
+        }
+        // In front of other servers it needs none.
+        if chosen.iter().any(|name| name != gateway::NAME) { up::pull_models(&root, None) } else { Ok(()) }
     })?;
     for name in chosen {
         let again = format!("cargo xtask bench {name}");
-        steps.run(&format!("bench {name}"), &again, || measure(&root, &name))?;
+        steps.run(&format!("bench {name}"), &again, || match name.as_str() {
+            gateway::NAME => gateway::run(&root, &args.gateway),
+            name => measure(&root, name),
+        })?;
     }
     Ok(())
 }
@@ -53,6 +64,7 @@ fn known(metadata: &Metadata) -> Vec<String> {
     let examples = targets.filter(|target| target.kind.contains(&TargetKind::Example));
     let mut names: Vec<String> =
         examples.filter_map(|target| target.name.strip_suffix(SUFFIX)).map(str::to_owned).collect();
+    names.push(gateway::NAME.to_owned());
     names.sort();
     names
 }

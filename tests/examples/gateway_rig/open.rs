@@ -3,15 +3,17 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
 use serde::Serialize;
-use tokio::{io::unix::AsyncFd, sync::Semaphore, task::spawn_local};
+use tokio::{
+    sync::Semaphore,
+    task::{spawn_blocking, spawn_local},
+};
 
 use crate::{
     Outcome,
@@ -49,7 +51,7 @@ struct Book {
     begun: Instant,
     period: Duration,
     /// Requests that are due and that nobody has taken.
-    due: Semaphore,
+    due: Arc<Semaphore>,
     taken: Cell<u32>,
     latencies: RefCell<Latencies>,
     errors: Cell<u64>,
@@ -65,7 +67,7 @@ pub(crate) async fn run(args: OpenArgs) -> Outcome<Open> {
     let book = Rc::new(Book {
         begun: Instant::now(),
         period: Duration::from_secs(1) / args.rate,
-        due: Semaphore::new(0),
+        due: Arc::new(Semaphore::new(0)),
         taken: Cell::new(0),
         latencies: RefCell::new(Latencies::new()?),
         errors: Cell::new(0),
@@ -73,7 +75,9 @@ pub(crate) async fn run(args: OpenArgs) -> Outcome<Open> {
     });
     let asking: Vec<_> =
         (0..args.connections).map(|_| spawn_local(ask(args.goal.clone(), book.clone())).abort_handle()).collect();
-    let due = release(&book, WARM + Duration::from_secs_f64(args.seconds)).await?;
+    let (permits, begun, period) = (book.due.clone(), book.begun, book.period);
+    let span = WARM + Duration::from_secs_f64(args.seconds);
+    let due = u64::from(spawn_blocking(move || release(&permits, begun, period, span)).await?);
     let ended = Instant::now();
     let uncounted = u64::try_from(WARM.as_nanos() / book.period.as_nanos().max(1))?;
     let counted = due.saturating_sub(uncounted);
@@ -91,25 +95,18 @@ pub(crate) async fn run(args: OpenArgs) -> Outcome<Open> {
     })
 }
 
-/// Makes requests due, one each period; how many in all. The kernel's timer is exact where tokio's has milliseconds.
-async fn release(book: &Book, span: Duration) -> Outcome<u64> {
-    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-    let period = Timespec { tv_sec: 0, tv_nsec: i64::from(book.period.subsec_nanos()) };
-    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: period, it_value: period })?;
-    let timer = AsyncFd::register(timer)?;
+/// Makes requests due, one each period; how many in all. A thread of its own sleeps to some 50 µs where tokio's timer has
+/// milliseconds; what counts is the schedule, it only wakes.
+fn release(due: &Semaphore, begun: Instant, period: Duration, span: Duration) -> u32 {
     let mut released = 0;
-    while book.begun.elapsed() < span {
-        let mut guard = timer.readable().await?;
-        let mut ticks = [0; 8];
-        if let Ok(Ok(8)) = guard.try_io(|timer| Ok(rustix::io::read(timer, &mut ticks)?)) {
-            // What counts is the schedule; the timer only wakes.
-            let past = book.begun.elapsed().as_nanos() / book.period.as_nanos().max(1);
-            let now_due = u64::try_from(past)?;
-            book.due.add_permits(usize::try_from(now_due - released)?);
-            released = now_due;
-        }
+    while begun.elapsed() < span {
+        thread::sleep((period * (released + 1)).saturating_sub(begun.elapsed()));
+        let past = begun.elapsed().as_nanos() / period.as_nanos().max(1);
+        let now_due = u32::try_from(past).unwrap_or(u32::MAX).max(released);
+        due.add_permits((now_due - released) as usize);
+        released = now_due;
     }
-    Ok(released)
+    released
 }
 
 impl Book {

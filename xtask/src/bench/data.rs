@@ -27,7 +27,11 @@ fn entries(text: &str) -> anyhow::Result<Vec<(&str, &str)>> {
     lines.map(|line| line.split_once(' ').with_context(|| format!("not `<package> <path>`: {line}"))).collect()
 }
 
-fn file(package: &str, path: &str, cache: &Path) -> anyhow::Result<PathBuf> {
+/// One file of a Debian package, unpacked into the cache.
+///
+/// # Errors
+/// As [`files`].
+pub(crate) fn file(package: &str, path: &str, cache: &Path) -> anyhow::Result<PathBuf> {
     let unpacked = cache.join("bench").join(package);
     let file = unpacked.join(path);
     if !file.is_file() {

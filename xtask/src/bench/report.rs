@@ -61,18 +61,23 @@ impl Report {
 
     /// The document with the machine it was measured on, as a file.
     pub(crate) fn with_machine(&self, root: &Path) -> anyhow::Result<String> {
-        let machine = Machine {
-            processor: processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            threads: thread::available_parallelism()?.get(),
-            rustc: said(Command::new("rustc").arg("--version")),
-            commit: said(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root)),
-        };
-        let mut document = serde_json::to_value(self)?;
-        if let Some(fields) = document.as_object_mut() {
-            fields.insert("machine".to_owned(), serde_json::to_value(machine)?);
-        }
-        Ok(serde_json::to_string_pretty(&document)? + "\n")
+        on_this_machine(self, root)
     }
+}
+
+/// `report`, an object, with the machine it was measured on, as a file.
+pub(crate) fn on_this_machine(report: &impl Serialize, root: &Path) -> anyhow::Result<String> {
+    let machine = Machine {
+        processor: processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        threads: thread::available_parallelism()?.get(),
+        rustc: said(Command::new("rustc").arg("--version")),
+        commit: said(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root)),
+    };
+    let mut document = serde_json::to_value(report)?;
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("machine".to_owned(), serde_json::to_value(machine)?);
+    }
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
 /// `texts/s` is better when larger, `ms` when smaller.
