@@ -13,11 +13,15 @@ mod stream;
 mod turns;
 
 use bytes::Bytes;
+use http::Response;
+use http_body_util::BodyExt;
 
-pub(crate) use body::{Translated, translate};
 pub(crate) use lines::Lines;
 
-use crate::api::ApiError;
+use crate::{
+    api::ApiError,
+    routing::{BodyError, UpstreamBody},
+};
 
 /// A request in Ollama's words, and how its answer is to be read.
 #[derive(Debug)]
@@ -60,6 +64,25 @@ pub(crate) fn native(path: &str, body: &[u8]) -> Result<Native, ApiError> {
         _ => {
             Err(ApiError::unsupported("model", "the Ollama server behind this model chats, completes and embeds only"))
         }
+    }
+}
+
+/// The answer to a [`Native`] request, in OpenAI's shape.
+///
+/// # Errors
+/// When an answer that is not a stream breaks off or is not Ollama's.
+pub(crate) async fn open(
+    reading: Reading,
+    response: Response<UpstreamBody>,
+) -> Result<Response<UpstreamBody>, BodyError> {
+    let translated = body::translate(reading, response).await.map_err(broken)?;
+    Ok(translated.map(|body| UpstreamBody::translated(body.map_err(broken))))
+}
+
+fn broken(failure: body::Failure) -> BodyError {
+    match failure.downcast::<BodyError>() {
+        Ok(error) => *error,
+        Err(failure) => BodyError::Unreadable(failure.to_string()),
     }
 }
 

@@ -17,13 +17,13 @@ use super::{Reading, answer, stream::Events};
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
 
 /// What a body may end with.
-pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// The answer of an Ollama server as an OpenAI server would give it. Refusals pass as they are.
 ///
 /// # Errors
 /// When an answer that is not a stream breaks off or is not Ollama's.
-pub(crate) async fn translate<B>(reading: Reading, response: Response<B>) -> Result<Response<Translated<B>>, Failure>
+pub(super) async fn translate<B>(reading: Reading, response: Response<B>) -> Result<Response<Translated<B>>, Failure>
 where
     B: Body<Data = Bytes, Error: Into<Failure>>,
 {
@@ -44,7 +44,7 @@ where
 
 /// A body on its way. Dropping it drops the upstream's.
 #[derive(Debug)]
-pub(crate) enum Translated<B> {
+pub(super) enum Translated<B> {
     Untouched(B),
     Whole(Option<Bytes>),
     Stream(B, Box<Events>),

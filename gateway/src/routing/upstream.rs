@@ -1,6 +1,7 @@
 //! A server elsewhere, and the way to it.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
@@ -24,7 +25,7 @@ use super::{
     link::{Link, Pool, Silence},
     meters::Meters,
 };
-use crate::{api::ApiError, config::Secret, models::egress::Dialer, telemetry::Attempt};
+use crate::{api::ApiError, config::Secret, models::egress::Dialer, ollama, telemetry::Attempt};
 
 /// Paths whose addresses are made once.
 const PATHS: [&str; 6] = ["/chat/completions", "/completions", "/embeddings", "/rerank", "/responses", "/models"];
@@ -114,6 +115,7 @@ impl Upstream {
         let path = base.path().trim_end_matches('/');
         let roots: Vec<&str> = match config.kind {
             UpstreamKind::Kserve if path.is_empty() => KSERVE_ROOTS.to_vec(),
+            UpstreamKind::Ollama => vec![ollama::root(path)],
             _ => vec![path],
         };
         let authority = base.authority().with_context(|| format!("`base_url` of upstream `{name}` names no host"))?;
@@ -153,7 +155,9 @@ impl Upstream {
     /// # Errors
     /// As [`Upstream::post`].
     pub(crate) async fn get(&self, path: &str) -> Result<Response<UpstreamBody>, ApiError> {
-        self.call(Method::GET, path, Bytes::new()).await.map_err(|failure| self.told(failure))
+        // An Ollama lists its models for OpenAI's clients, too.
+        let path = if self.speaks_ollama() { Cow::from(format!("/v1{path}")) } else { Cow::from(path) };
+        self.call(Method::GET, &path, Bytes::new()).await.map_err(|failure| self.told(failure))
     }
 
     /// Posts `body` to `path` (such as `/chat/completions`) and waits for the head of the answer.
@@ -170,6 +174,11 @@ impl Upstream {
     /// # Errors
     /// See [`Failure`].
     pub(crate) async fn exchange(&self, path: &str, body: Bytes) -> Result<Response<UpstreamBody>, Failure> {
+        if self.speaks_ollama() {
+            let native = ollama::native(path, &body).map_err(Failure::Refused)?;
+            let answered = self.call(Method::POST, native.path, native.body).await?;
+            return Ok(ollama::open(native.reading, answered).await?);
+        }
         self.call(Method::POST, path, body).await
     }
 
