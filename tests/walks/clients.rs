@@ -7,12 +7,12 @@ use serde_json::json;
 
 use crate::harness::{CHAT, EMBEDDER, Server, documents, shared};
 
-fn here() -> &'static Path {
+pub(crate) fn here() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/clients"))
 }
 
 /// The folder that holds this set of clients, installed now if it is not yet.
-fn installed(set: &str) -> PathBuf {
+pub(crate) fn installed(set: &str) -> PathBuf {
     let mut install = Command::new("bash");
     install.arg(here().join("install.sh")).arg(set).env("KUBEMATE_CACHE", crate::harness::cache());
     let output = install.stderr(Stdio::inherit()).output().expect("bash starts");

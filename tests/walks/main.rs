@@ -11,6 +11,7 @@ mod doors;
 mod hostile;
 mod lasting;
 mod load;
+mod ollama;
 mod process;
 mod spine;
 mod talk;

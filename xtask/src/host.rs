@@ -43,6 +43,14 @@ pub(crate) const NODE: Tool = Tool {
     debian: &["nodejs", "npm"],
 };
 
+/// Builds the real Ollama.
+pub(crate) const GO: Tool = Tool {
+    name: "Go",
+    why: "tests put a real Ollama server, built from its module, behind the gateway",
+    probe: &["go", "version"],
+    debian: &["golang"],
+};
+
 /// A shared cache of the real kind, which tests start, stop and take the writes from.
 pub(crate) const REDIS: Tool = Tool {
     name: "redis-server",

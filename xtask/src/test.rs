@@ -33,7 +33,7 @@ struct Check {
     run: fn(&Stage<'_>) -> anyhow::Result<()>,
 }
 
-const CHECKS: [Check; 10] = [
+const CHECKS: [Check; 11] = [
     Check { name: "tools", title: "tools outside cargo, and the crates of Cargo.lock", run: tools },
     Check { name: "format", title: "format (cargo fmt --check)", run: format },
     Check { name: "tidy", title: "rules of the house (cargo xtask tidy)", run: |_| tidy::run() },
@@ -46,6 +46,7 @@ const CHECKS: [Check; 10] = [
     Check { name: "documents", title: "docs/openapi.json and docs/CONFIG.md say what the server does", run: documents },
     Check { name: "models", title: "model weights", run: |s| up::pull_models(&s.root, None) },
     Check { name: "clients", title: "official Python and Node clients", run: clients },
+    Check { name: "ollama", title: "the real Ollama server (4 minutes at the first time)", run: ollama },
     Check { name: "clippy", title: "lints (cargo clippy, warnings denied)", run: clippy },
     Check { name: "test", title: "unit tests, doc tests and walks (cargo test)", run: cargo_test },
 ];
@@ -108,6 +109,12 @@ fn clippy(stage: &Stage<'_>) -> anyhow::Result<()> {
 /// The walks call the same script for what they need; calling it ahead keeps its time out of theirs.
 fn clients(stage: &Stage<'_>) -> anyhow::Result<()> {
     command::run(command::program("bash", &stage.root).arg("tests/clients/install.sh").stdout(Stdio::null()))
+}
+
+/// As the clients: built ahead, so that no walk waits for a compiler.
+fn ollama(stage: &Stage<'_>) -> anyhow::Result<()> {
+    host::ensure(&[host::GO, host::C_COMPILER])?;
+    command::run(command::program("bash", &stage.root).arg("tests/ollama/install.sh").stdout(Stdio::null()))
 }
 
 /// Compiles first, with progress, then runs with the terminal handed to the tests.

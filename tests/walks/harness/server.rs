@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Api, Folder, binary, until};
 
 /// Starts the server and ends it with this process: when our end of the pipe closes, however we ended, `cat` returns.
-const LEASH: &str = r#"exec 3<&0
+pub(super) const LEASH: &str = r#"exec 3<&0
 "$@" 3<&- </dev/null &
 server=$!
 echo $server
@@ -31,13 +31,16 @@ pub(crate) const ADMIN: &str = "km-walks-admin-key-0123456789abcdefghijklmnopq";
 #[derive(Clone)]
 pub(crate) struct Setup {
     settings: Vec<(String, String)>,
+    /// Tables of the file beside the usual ones, such as upstreams.
+    tables: String,
     folder: Arc<Folder>,
 }
 
 impl Setup {
     /// Embedded stores in a folder of its own; local models are loaded at their first use.
     pub(crate) fn new() -> Self {
-        Self { settings: Vec::new(), folder: Arc::new(Folder::new("server")) }.set("weights.preload", "false")
+        Self { settings: Vec::new(), tables: String::new(), folder: Arc::new(Folder::new("server")) }
+            .set("weights.preload", "false")
     }
 
     /// Overrides a setting such as `server.grace`.
@@ -45,6 +48,12 @@ impl Setup {
         let variable = format!("KUBEMATE__{}", key.replace('.', "__").to_uppercase());
         self.settings.retain(|(name, _)| *name != variable);
         self.settings.push((variable, value.to_owned()));
+        self
+    }
+
+    /// Adds tables to the file, such as upstreams and models.
+    pub(crate) fn tables(mut self, toml: &str) -> Self {
+        self.tables.push_str(toml);
         self
     }
 
@@ -66,8 +75,9 @@ impl Setup {
         let store = self.folder().join("data");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[store]\ndata_dir = {store:?}\n[auth]\nadmin_key = {{ env = \"KUBEMATE_ADMIN_KEY\" }}\n\
-             [weights]\ncache_dir = {:?}\n",
-            binary::cache()
+             [weights]\ncache_dir = {:?}\n{}",
+            binary::cache(),
+            self.tables
         );
         fs::write(&file, text).expect("the configuration can be written");
         command.arg("--config").arg(&file).env("KUBEMATE_ADMIN_KEY", ADMIN);

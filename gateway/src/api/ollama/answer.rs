@@ -48,6 +48,7 @@ pub(super) async fn write(response: Response, wanted: Wanted) -> Result<Response
     }
     let headers = response.headers().clone();
     let heard: Heard = read(response).await?;
+    writer.comes_at_once();
     let new = writer.hear(heard).unwrap_or_default();
     let mut response = Response::new(Body::from(writer.last(new)));
     *response.headers_mut() = headers;

@@ -111,6 +111,11 @@ impl Writer {
         Self { shape, model, begun, first: None, counts: None, reason: None, calls, annotations }
     }
 
+    /// Nobody saw when the first token came: all of the time counts as answering, so that speeds stay true.
+    pub(super) fn comes_at_once(&mut self) {
+        self.first = Some(self.begun);
+    }
+
     /// What is new in a chunk; `None` when it says nothing that Ollama writes.
     pub(super) fn hear(&mut self, heard: Heard) -> Option<New> {
         self.counts = heard.usage.or(self.counts);
