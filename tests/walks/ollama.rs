@@ -1,13 +1,14 @@
 //! Ollama on both sides: a real server behind the gateway, and its clients in front.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use http::{Method, header};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::clients::{here, installed};
-use crate::harness::{Api, CHAT, EMBEDDER, Ollama, Server, Setup, THERE, tenant};
+use crate::harness::{Api, CHAT, EMBEDDER, Ollama, Server, Setup, THERE, tenant, until};
 
 /// The name of the real server's model at the gateway.
 const FAR: &str = "far/smol:135m";
@@ -99,11 +100,7 @@ async fn a_client_that_leaves_is_settled_and_its_upstream_let_go() {
         api.open(Method::POST, "/v1/chat/completions", Some(hello(json!({"stream": true, "max_tokens": 900})))).await;
     assert!(opened.next().await.is_some());
     drop(opened);
-    crate::harness::until("the usage row", std::time::Duration::from_secs(20), async || {
-        let usage = server.admin().get("/admin/v1/tenants/native-leaves/usage").await.json();
-        usage["data"].as_array()?.iter().any(|row| row["of"] == FAR && row["requests"] == 1).then_some(())
-    })
-    .await;
+    settled(server, "native-leaves", FAR).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,8 +129,16 @@ async fn the_entrance_has_the_same_keys_scopes_and_models() {
     assert_eq!(api.get("/api/tags").await.status, 403);
     assert_eq!(server.stranger().get("/api/tags").await.status, 401);
     assert_eq!(server.stranger().get("/api/version").await.json()["version"], "0.17.4");
-    let usage = server.admin().get("/admin/v1/tenants/entrance/usage").await.json();
-    assert_eq!(usage["data"][0]["of"], CHAT, "{usage}");
+    settled(server, "entrance", CHAT).await;
+}
+
+/// Waits for the usage row of a tenant's one request to `model`.
+async fn settled(server: &Server, tenant: &str, model: &str) {
+    until("the usage row", Duration::from_secs(20), async || {
+        let usage = server.admin().get(&format!("/admin/v1/tenants/{tenant}/usage")).await.json();
+        usage["data"].as_array()?.iter().any(|row| row["of"] == model && row["requests"] == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

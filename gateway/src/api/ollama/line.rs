@@ -181,14 +181,15 @@ impl Writer {
     }
 
     fn metrics(&self) -> Metrics {
-        let first = self.first.unwrap_or_else(Instant::now);
+        let end = Instant::now();
+        let first = self.first.unwrap_or(end);
         Metrics {
-            total_duration: Some(nanos(self.begun.elapsed())),
+            total_duration: Some(nanos(end.duration_since(self.begun))),
             load_duration: None,
             prompt_eval_count: self.counts.map(|counts| counts.prompt_tokens),
             prompt_eval_duration: Some(nanos(first.duration_since(self.begun))),
             eval_count: self.counts.map(|counts| counts.completion_tokens),
-            eval_duration: Some(nanos(first.elapsed())),
+            eval_duration: Some(nanos(end.duration_since(first))),
         }
     }
 
