@@ -41,8 +41,7 @@ enum Verb {
     Serve(serve::Serve),
     /// Talk to a model of a running server, in a conversation or with one question
     Chat(chat::Chat),
-    /// The models that run on this machine: list, pull, verify
-    #[command(subcommand)]
+    /// The models that run on this machine, and those of an Ollama behind it: list, pull, create, load …
     Models(models::Models),
     /// API keys: create, list, revoke (works while the server runs, too)
     #[command(subcommand)]

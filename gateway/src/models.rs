@@ -7,6 +7,6 @@ mod local;
 mod usage;
 
 pub(crate) use crate::routing::{Routes, Target, Upstream};
-pub(crate) use egress::Egress;
+pub(crate) use egress::{Egress, Freight};
 pub(crate) use local::{LocalModels, cache_folder, huge_pages};
 pub(crate) use usage::{Meter, UsageMeter};

@@ -8,6 +8,7 @@ mod chat;
 mod embed;
 mod generate;
 mod lines;
+mod manager;
 mod options;
 mod stream;
 mod turns;
@@ -17,6 +18,7 @@ use http::Response;
 use http_body_util::BodyExt;
 
 pub(crate) use lines::Lines;
+pub(crate) use manager::Manager;
 
 use crate::{
     api::ApiError,

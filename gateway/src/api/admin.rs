@@ -2,7 +2,8 @@
 
 mod audit;
 mod keys;
-mod operator;
+mod ollama;
+pub(in crate::api) mod operator;
 mod problem;
 mod system;
 mod tenants;
@@ -21,5 +22,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .merge(keys::router())
         .merge(usage::router())
         .merge(audit::router())
+        .merge(ollama::router())
         .merge(system::router())
 }

@@ -16,7 +16,7 @@ use axum::response::Response;
 use kubemate_identity::Scope;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(super) use answer::LINES;
+pub(in crate::api) use answer::LINES;
 pub(super) use render::render;
 
 use super::{ApiError, caller::Caller};

@@ -58,7 +58,7 @@ impl Chat {
 }
 
 /// The server that this configuration would start.
-fn here(context: &Context) -> anyhow::Result<String> {
+pub(super) fn here(context: &Context) -> anyhow::Result<String> {
     let mut listen = context.load()?.config.server.listen;
     if listen.ip().is_unspecified() {
         listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());

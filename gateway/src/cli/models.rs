@@ -1,41 +1,108 @@
-//! `kubemate models list|pull|verify`.
+//! `kubemate models`: those of this machine, and with `--upstream` those of an Ollama server behind the gateway.
 
-use std::time::Duration;
+mod upstream;
+
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kubemate_engine::{CatalogueEntry, Progress, catalogue, pull, verify};
 use serde_json::{Value, json};
 
-use super::{Context, print};
+use super::{Context, chat::here, print};
 use crate::models::{Egress, cache_folder};
 
 /// Longest wait for the package index to take a connection.
 const CONNECT: Duration = Duration::from_secs(15);
 
+/// Where, and what.
+#[derive(Debug, Args)]
+pub(super) struct Models {
+    /// Manage the models of this upstream, an Ollama, through the running server
+    #[arg(long, global = true, value_name = "NAME")]
+    upstream: Option<String>,
+    /// Root of the server, such as https://kubemate.example [default: this machine, as configured]
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// API key of an administrator; in the variable no other user of this machine can see it
+    #[arg(long, global = true, env = "KUBEMATE_API_KEY", hide_env_values = true, value_name = "KEY")]
+    key: Option<String>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum Models {
-    /// List the models that can run here, and which are on this machine
+enum Verb {
+    /// List the models that can run here, and which are on this machine; with --upstream, those it has
     List,
     /// Fetch the weights of MODEL (of all models, when none is named), checked by SHA-256
     Pull {
-        /// Names as `models list` shows them
+        /// Names as `models list` shows them; with --upstream, as Ollama's library knows them
         models: Vec<String>,
+        /// With --upstream: the registry that the name begins with may be asked without encryption
+        #[arg(long)]
+        insecure: bool,
     },
     /// Check the weights on this machine against their SHA-256
     Verify {
         /// Names as `models list` shows them
         models: Vec<String>,
     },
+    /// With --upstream: make MODEL of a GGUF file, which is sent there
+    Create {
+        /// Name and tag that it gets
+        model: String,
+        /// The GGUF file
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Instructions that go before every conversation
+        #[arg(long, value_name = "TEXT")]
+        system: Option<String>,
+        /// A prompt template in place of the file's own
+        #[arg(long, value_name = "TEXT")]
+        template: Option<String>,
+        /// Settings under Ollama's names, such as num_ctx=8192
+        #[arg(long = "set", value_name = "NAME=VALUE", value_delimiter = ',')]
+        settings: Vec<String>,
+    },
+    /// With --upstream: tell what MODEL is
+    Show {
+        /// Name and tag
+        model: String,
+    },
+    /// With --upstream: bring MODEL into memory
+    Load {
+        /// Name and tag
+        model: String,
+        /// How long it stays, such as 30m; -1 for ever [default: the upstream's own]
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        keep_alive: Option<String>,
+    },
+    /// With --upstream: take MODEL out of memory
+    Unload {
+        /// Name and tag
+        model: String,
+    },
+    /// With --upstream: remove MODEL from its disk
+    Rm {
+        /// Name and tag
+        model: String,
+    },
 }
 
 impl Models {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        match self {
-            Self::List => list(context),
-            Self::Pull { models } => pull_all(context, &models).await,
-            Self::Verify { models } => verify_all(context, &models),
+        let Self { upstream, url, key, verb } = self;
+        if let Some(name) = upstream {
+            let url = url.map_or_else(|| here(context), Ok)?;
+            return upstream::Upstream::new(&url, key.as_deref(), &name, context.json)?.run(verb).await;
+        }
+        match verb {
+            Verb::List => list(context),
+            Verb::Pull { models, .. } => pull_all(context, &models).await,
+            Verb::Verify { models } => verify_all(context, &models),
+            _ => bail!("name an upstream that is an Ollama with --upstream; weights of this machine need only `pull`"),
         }
     }
 }

@@ -131,6 +131,36 @@ fn read_trust() -> anyhow::Result<ClientConfig> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// A client for bodies of any length: files on their way to another server, which are never held whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Freight {
+    client: Client<HttpsConnector<HttpConnector>, axum::body::Body>,
+}
+
+impl Freight {
+    /// As [`Egress::new`].
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be read.
+    pub(crate) fn new(connect: Duration) -> anyhow::Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect));
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(trust()?).https_or_http().enable_http1().wrap_connector(tcp);
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(https) })
+    }
+
+    /// Sends `request`; dropping the future or the answer's body drops the connection.
+    ///
+    /// # Errors
+    /// The innermost cause, such as "connection refused".
+    pub(crate) async fn send(&self, request: Request<axum::body::Body>) -> Result<Response<Incoming>, String> {
+        self.client.request(request).await.map_err(|error| reason(&error))
+    }
+}
+
 #[async_trait]
 impl Fetch for Egress {
     async fn get(&self, url: &str, accept: Option<&str>, from: u64) -> Result<Fetched, FetchError> {

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Options;
+
 /// A model to be fetched from Ollama's library, or from a registry named in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(expecting = "a JSON object")]
 pub struct PullRequest {
     /// Name and tag.
     pub model: String,
+    /// Whether a registry may be asked without encryption: one on this machine, or inside a closed network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insecure: Option<bool>,
     /// A stream unless `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
@@ -33,6 +38,9 @@ pub struct CreateRequest {
     /// Instructions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// Settings that hold where a request says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Options>,
     /// A stream unless `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
