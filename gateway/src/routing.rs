@@ -27,4 +27,4 @@ pub(crate) use config::{ModelConfig, UpstreamConfig, UpstreamKind};
 pub(crate) use flight::Flight;
 pub(crate) use routes::{Routes, Target};
 pub(crate) use table::Spec;
-pub(crate) use upstream::{Failure, Upstream};
+pub(crate) use upstream::Upstream;

@@ -143,12 +143,7 @@ impl Freight {
     /// # Errors
     /// When the system's certificates cannot be read.
     pub(crate) fn new(connect: Duration) -> anyhow::Result<Self> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(connect));
-        let https =
-            HttpsConnectorBuilder::new().with_tls_config(trust()?).https_or_http().enable_http1().wrap_connector(tcp);
+        let https = HttpsConnector::from((tcp(connect), trust()?));
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(https) })
     }
 
