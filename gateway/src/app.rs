@@ -14,6 +14,7 @@ use kubemate_vectors::VectorStore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    answer_cache::AnswerCache,
     auth::{AuditTrail, KeyRing},
     caches::Caches,
     config::{Config, Loaded},
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) caches: Caches,
+    /// Answers that were given before.
+    pub(crate) kept: AnswerCache,
     pub(crate) corpus: Arc<Corpus>,
     pub(crate) local: Arc<LocalModels>,
     pub(crate) routes: Routes,
@@ -83,12 +86,14 @@ impl App {
         let usage = UsageMeter::start(stores.ledger.clone(), &background);
         let routes = Routes::new(&loaded, Spec::default(), local.clone())?;
         let caches = Caches::open(&config.store.cache)?;
+        let kept = AnswerCache::new(caches.values.clone(), background.clone());
         let Stores { ledger, objects, .. } = stores;
         Ok(Self(Arc::new(Shared {
             config,
             ledger,
             objects,
             caches,
+            kept,
             corpus,
             local,
             routes,

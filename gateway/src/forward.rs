@@ -9,6 +9,7 @@ mod relayed;
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
+use futures::StreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use kubemate_identity::Caller;
@@ -18,8 +19,9 @@ use self::{
     events::{Changes, Events},
     relayed::{Plain, Streamed},
 };
-pub(crate) use self::{head::Head, refusal::refusal};
+pub(crate) use self::{events::without_counts, head::Head, refusal::refusal};
 use crate::{
+    answer_cache::{self, Answer, Controls, Found, Keeping, Question, Recorder},
     api::ApiError,
     app::App,
     models::Upstream,
@@ -83,24 +85,95 @@ pub(crate) struct Outgoing {
     pub(crate) body: Bytes,
     /// What the header `x-session-id` said.
     pub(crate) session: Option<String>,
+    /// What the client said about answers that are kept.
+    pub(crate) controls: Controls,
 }
 
 impl Outgoing {
-    /// A call as the client sent it.
+    /// A call as the client sent it, less the field `cache`, which is the gateway's own; `said` is what the header said.
     ///
     /// # Errors
-    /// As [`Head::read`].
-    pub(crate) fn new(door: Door, body: Bytes) -> Result<Self, ApiError> {
+    /// As [`Head::read`] and [`Controls::take`].
+    pub(crate) fn new(door: Door, body: &Bytes, said: Controls) -> Result<Self, ApiError> {
+        let (body, controls) = Controls::take(body)?;
         let head = Head::read(&body)?;
-        Ok(Self { door, shown: head.model.clone(), head, body, session: None })
+        Ok(Self { door, shown: head.model.clone(), head, body, session: None, controls: controls.and(said) })
+    }
+
+    fn question<'a>(&'a self, keeping: Option<&'a Keeping>) -> Question<'a> {
+        Question {
+            door: self.door,
+            model: &self.head.model,
+            shown: &self.shown,
+            body: &self.body,
+            streams: self.head.streams,
+            wants_usage: self.head.wants_usage,
+            controls: self.controls,
+            keeping,
+        }
     }
 }
 
-/// Sends a call to the server that answers for its model and hands the answer on.
+/// Gives an answer that is kept, or sends a call to the server that answers for its model and hands the answer on.
 ///
 /// # Errors
 /// `Upstream` when the server cannot be reached; what it refuses is told in our own shape.
 pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Result<Response, ApiError> {
+    let keeping = app.routes.keeping(&call.head.model);
+    match app.kept.lookup(&caller.tenant, &call.question(keeping.as_deref())).await {
+        Ok(Found::Hit(answer)) => Ok(given(app, caller, &call, answer)),
+        Ok(Found::Stale(answer, recorder)) => {
+            let response = given(app, caller, &call, answer);
+            if let Some(recorder) = recorder {
+                renew(app, caller, call, recorder);
+            }
+            Ok(response)
+        }
+        Ok(Found::Lead(recorder)) => lead(app, caller, &call, recorder).await,
+        Ok(Found::Bypass) => Ok(answer_cache::passed_by(dispatch(app, caller, &call, false).await?)),
+        Ok(Found::Off) => dispatch(app, caller, &call, false).await,
+        Err(refused) => app.usage.begin(caller, &call.head.model, call.door.kind()).watch(Err(refused)),
+    }
+}
+
+/// An answer that is kept, booked with the tokens that it saved.
+fn given(app: &App, caller: &Caller, call: &Outgoing, answer: Answer) -> Response {
+    let mut meter = app.usage.begin(caller, &call.head.model, call.door.kind());
+    meter.prompt(answer.prompt_tokens);
+    meter.reached(0, answer.completion_tokens);
+    answer.response
+}
+
+/// Asks for all who wait for the same answer.
+async fn lead(app: &App, caller: &Caller, call: &Outgoing, recorder: Recorder) -> Result<Response, ApiError> {
+    match dispatch(app, caller, call, true).await {
+        Ok(response) if response.extensions().get::<StandIn>().is_some() => Ok(recorder.passed_by(response)),
+        Ok(response) => Ok(recorder.record(response)),
+        Err(error) => {
+            recorder.refused(&error);
+            Err(error)
+        }
+    }
+}
+
+/// Asks anew behind the back of a client that has got an older answer.
+fn renew(app: &App, caller: &Caller, call: Outgoing, recorder: Recorder) {
+    let (app, caller) = (app.clone(), caller.clone());
+    let tasks = app.background.clone();
+    tasks.spawn(async move {
+        if let Ok(response) = lead(&app, &caller, &call, recorder).await {
+            let mut body = response.into_body().into_data_stream();
+            while let Some(Ok(_)) = body.next().await {}
+        }
+    });
+}
+
+/// Marks an answer of another model than was asked for: it is not to be given again when the model is back.
+#[derive(Clone, Copy, Debug)]
+struct StandIn;
+
+/// Sends a call; the counts of a stream stay in it where `counted`.
+async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) -> Result<Response, ApiError> {
     let mut meter = app.usage.begin(caller, &call.head.model, call.door.kind());
     let ask = Ask {
         model: &call.head.model,
@@ -112,27 +185,32 @@ pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Resul
     };
     let answered = meter.watch(app.routes.send(ask).await)?;
     meter.routed(answered.chosen());
-    let Answered { response, upstream, name, flight, .. } = answered;
+    let Answered { response, upstream, name, flight, why } = answered;
     if !response.status().is_success() {
         return meter.watch(Err(refusal(&upstream, response).await));
     }
     meter.watch(expected(&upstream, response.headers(), call.head.streams))?;
-    answer(&upstream, &name, &call, response, Counts::new(meter, call.body.len()).of(flight)).await
+    let changes = Changes {
+        rename: (name != call.shown).then(|| (name, call.shown.clone())),
+        strips_usage: upstream.asks_usage && !call.head.wants_usage && !counted,
+    };
+    let counts = Counts::new(meter, call.body.len()).of(flight);
+    let mut response = answer(&upstream, call, changes, response, counts).await?;
+    if why.fallback.is_some() {
+        response.extensions_mut().insert(StandIn);
+    }
+    Ok(response)
 }
 
 /// The upstream's answer as the client gets it.
 async fn answer(
     upstream: &Upstream,
-    name: &str,
     call: &Outgoing,
+    changes: Changes,
     answered: http::Response<UpstreamBody>,
     counts: Counts,
 ) -> Result<Response, ApiError> {
     let incoming = answered.into_body();
-    let changes = Changes {
-        rename: (name != call.shown).then(|| (name.to_owned(), call.shown.clone())),
-        strips_usage: upstream.asks_usage && !call.head.wants_usage,
-    };
     if call.head.streams {
         let mut response = Response::new(Body::new(Streamed::new(incoming, Events::new(counts, changes))));
         stream_headers(response.headers_mut());

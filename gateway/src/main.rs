@@ -1,5 +1,6 @@
 //! `kubemate`: an OpenAI-compatible gateway that answers from a company's own documents, in one binary.
 
+mod answer_cache;
 mod answers;
 mod api;
 mod app;

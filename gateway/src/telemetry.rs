@@ -16,6 +16,8 @@ pub(crate) use logs::start as start_logs;
 pub(crate) use recorder::Scrape;
 pub(crate) use request::{REQUEST_ID, Request};
 
+pub(crate) use table::Table;
+
 use recorder::Metrics;
 
 /// Installs the recorder that every room's `metrics` macros write to.

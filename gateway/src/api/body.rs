@@ -11,13 +11,15 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
-use crate::{app::App, net::BodyFault};
+use crate::{answer_cache::Controls, app::App, net::BodyFault};
 
 /// A parsed JSON body and the bytes it was parsed from (they are forwarded untouched where nothing changes).
 #[derive(Debug)]
 pub(crate) struct Json<T> {
     pub(crate) value: T,
     pub(crate) bytes: Bytes,
+    /// What the header `cache-control` said.
+    pub(crate) cache: Controls,
 }
 
 impl<T, S> FromRequest<S> for Json<T>
@@ -39,9 +41,16 @@ pub(crate) struct Strict {
     pub(crate) bytes: Bytes,
     /// What belongs together, by the header `x-session-id`.
     pub(crate) session: Option<String>,
+    /// What the header `cache-control` said.
+    pub(crate) cache: Controls,
 }
 
 impl Strict {
+    /// A body that came without words about it.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self { bytes, session: None, cache: Controls::default() }
+    }
+
     /// The body's value.
     ///
     /// # Errors
@@ -53,7 +62,7 @@ impl Strict {
         // Keeping track of the path costs more than reading, so it is kept only to say where the mistake is.
         let mut deserializer = serde_json::Deserializer::from_slice(&self.bytes);
         match serde_path_to_error::deserialize(&mut deserializer) {
-            Ok(value) => Ok(Json { value, bytes: self.bytes }),
+            Ok(value) => Ok(Json { value, bytes: self.bytes, cache: self.cache }),
             Err(error) => Err(explain(&error)),
         }
     }
@@ -70,7 +79,8 @@ where
         check_media_type(request.headers())?;
         let limit = App::from_ref(state).config.server.max_body;
         let session = request.headers().get(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Self { session, ..strict(read(request.into_body(), limit).await?)? })
+        let cache = Controls::of(request.headers());
+        Ok(Self { session, cache, ..strict(read(request.into_body(), limit).await?)? })
     }
 }
 
@@ -144,7 +154,7 @@ fn strict(bytes: Bytes) -> Result<Strict, ApiError> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(ApiError::Invalid { message: "the body is not a JSON object".into(), param: None, code: None });
     }
-    Ok(Strict { bytes, session: None })
+    Ok(Strict::of(bytes))
 }
 
 fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {

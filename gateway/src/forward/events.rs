@@ -164,12 +164,6 @@ impl Events {
 
     /// Notes the counts of a chunk, and takes them out again when the client did not ask for them.
     fn read_usage(&mut self, data: &[u8]) -> Verdict {
-        #[derive(Deserialize)]
-        struct Chunk {
-            #[serde(default)]
-            choices: Vec<IgnoredAny>,
-            usage: Option<Told>,
-        }
         let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return Verdict::Pass };
         chunk.usage.into_iter().for_each(|told| self.counts.tell(told));
         if !chunk.choices.is_empty() {
@@ -223,6 +217,34 @@ fn without_usage(data: &[u8]) -> Option<Vec<u8>> {
         None => (before, after.strip_prefix(b",").unwrap_or(after)),
     };
     Some([before, after].concat())
+}
+
+/// Whole events without the counts in them: as they reach a client that did not ask for them.
+pub(crate) fn without_counts(events: Bytes) -> Bytes {
+    if memmem::find(&events, b"\"usage\"").is_none() {
+        return events;
+    }
+    let mut out = Vec::with_capacity(events.len());
+    let mut rest = events.as_ref();
+    while let Some((event, after)) = end_of_event(rest).and_then(|end| rest.split_at_checked(end)) {
+        rest = after;
+        let counted = plain_data(event).filter(|data| memmem::find(data, b"\"usage\"").is_some());
+        match counted.and_then(|data| Some((data, serde_json::from_slice::<Chunk>(data).ok()?))) {
+            Some((_, chunk)) if chunk.choices.is_empty() && chunk.usage.is_some() => {}
+            Some((data, _)) => out.extend(without_usage(data).map_or_else(|| event.to_vec(), |data| framed(&data))),
+            None => out.extend_from_slice(event),
+        }
+    }
+    out.extend_from_slice(rest);
+    Bytes::from(out)
+}
+
+/// What of a chunk tells counts from words.
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<IgnoredAny>,
+    usage: Option<Told>,
 }
 
 /// How many of the first bytes are whole events.

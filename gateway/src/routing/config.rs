@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Secret;
+use crate::{answer_cache::CachePolicy, config::Secret};
 
 /// A server that runs models.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -190,6 +190,9 @@ pub(crate) struct ModelConfig {
     /// When targets marked `canary` are sent no more requests.
     #[serde(default)]
     pub(crate) canary: CanaryConfig,
+    /// Which answers are kept and given again; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cache: Option<CachePolicy>,
 }
 
 fn prefix_bytes() -> usize {
@@ -292,6 +295,7 @@ impl ModelConfig {
                 canary: false,
             }],
             canary: CanaryConfig::default(),
+            cache: None,
         }
     }
 }

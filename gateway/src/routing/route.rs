@@ -10,6 +10,7 @@ use super::{
     config::{ModelConfig, Policy},
     health::{Health, Standing},
 };
+use crate::answer_cache::Keeping;
 
 /// Targets as bits of a word, in their order.
 pub(super) type Mask = u64;
@@ -33,6 +34,8 @@ pub(super) struct Route {
     /// Weights and names of the targets inside this process.
     pub(super) local: Vec<(u32, String)>,
     pub(super) comparison: Option<Arc<Comparison>>,
+    /// Whether answers are kept.
+    pub(super) keeping: Option<Arc<Keeping>>,
 }
 
 /// What was chosen.

@@ -15,6 +15,7 @@ use super::{
     table::{Spec, Table},
 };
 use crate::{
+    answer_cache::Keeping,
     api::ApiError,
     app::unix_now,
     config::{Config, Loaded},
@@ -83,6 +84,11 @@ impl Routes {
             Some(_) => Ok(Target::Local(model.to_owned())),
             None => Err(ApiError::ModelNotFound(model.to_owned())),
         }
+    }
+
+    /// How answers of `model` are kept; none when they are not.
+    pub(crate) fn keeping(&self, model: &str) -> Option<Arc<Keeping>> {
+        self.table.load().route(model)?.keeping.clone()
     }
 
     /// Every name that can be asked for, from memory.

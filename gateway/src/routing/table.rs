@@ -12,6 +12,7 @@ use super::{
     health::Health,
     route::{Place, Route},
 };
+use crate::answer_cache::Keeping;
 
 /// What is configured of routing, in one place or another.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -106,7 +107,9 @@ impl Table {
         let going_on = before.route(&model.name).filter(same).and_then(|route| route.comparison.clone());
         let comparison =
             has_canary.then(|| going_on.unwrap_or_else(|| Arc::new(Comparison::new(model.canary.clone()))));
-        Route { config: model.clone(), places, local, comparison }
+        let address = |name: &str| self.upstreams.get(name)?.config.base_url.as_deref();
+        let keeping = Keeping::of(model, address).map(Arc::new);
+        Route { config: model.clone(), places, local, comparison, keeping }
     }
 
     fn place(&self, upstream: &Arc<Upstream>, target: &TargetConfig, before: &Self) -> Place {

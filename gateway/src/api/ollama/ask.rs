@@ -103,7 +103,7 @@ impl Ask {
     /// # Errors
     /// `Internal` when it cannot be written.
     pub(super) fn body(self) -> Result<Strict, ApiError> {
-        Ok(Strict { bytes: serde_json::to_vec(&self.0).map_err(ApiError::internal)?.into(), session: None })
+        Ok(Strict::of(serde_json::to_vec(&self.0).map_err(ApiError::internal)?.into()))
     }
 }
 

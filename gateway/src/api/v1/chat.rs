@@ -25,7 +25,7 @@ use crate::{
     answers::{self, Answer, Grounding, Piece},
     api::{ApiError, Strict, caller::Caller},
     app::{App, unix_now},
-    forward::{Door, Head, Outgoing, forward},
+    forward::{Door, Outgoing, forward},
     models::Target,
 };
 
@@ -38,20 +38,19 @@ pub(super) fn router() -> OpenApiRouter<App> {
     responses((status = 200, description = "A chat completion, or a stream of chunks")))]
 pub(in crate::api) async fn create(State(app): State<App>, caller: Caller, body: Strict) -> Result<Response, ApiError> {
     caller.must(Scope::Chat)?;
-    let head = Head::read(&body.bytes)?;
-    if !head.grounded
-        && caller.rights.allows_model(&head.model)
-        && let Ok(Target::Remote(..)) = app.routes.choose(&head.model)
+    let call = Outgoing { session: body.session, ..Outgoing::new(Door::Chat, &body.bytes, body.cache)? };
+    if !call.head.grounded
+        && caller.rights.allows_model(&call.head.model)
+        && let Ok(Target::Remote(..)) = app.routes.choose(&call.head.model)
     {
-        let shown = head.model.clone();
-        let call = Outgoing { door: Door::Chat, shown, head, body: body.bytes, session: body.session };
         return forward(&app, &caller, call).await;
     }
-    let (asked, session) = (head.model, body.session.clone());
-    let (request, grounding) = Grounding::of_chat(&app, &caller, body.typed::<ChatRequest>()?.value).await?;
+    let Outgoing { shown: asked, session, controls, body, .. } = call;
+    let request = Strict::of(body).typed::<ChatRequest>()?.value;
+    let (request, grounding) = Grounding::of_chat(&app, &caller, request).await?;
     if let (None, Target::Remote(..)) = (&grounding, app.routes.choose(&request.model)?) {
         let body = serde_json::to_vec(&request).map_err(ApiError::internal)?;
-        let call = Outgoing { shown: asked, session, ..Outgoing::new(Door::Chat, body.into())? };
+        let call = Outgoing { shown: asked, session, ..Outgoing::new(Door::Chat, &body.into(), controls)? };
         return forward(&app, &caller, call).await;
     }
     let streams = request.streams();

@@ -61,7 +61,7 @@ pub(in crate::api) async fn create(
     let name = match target {
         Target::Local(name) => name,
         Target::Remote(..) => {
-            return forward(&app, &caller, Outgoing::new(Door::Completions, body.bytes)?).await;
+            return forward(&app, &caller, Outgoing::new(Door::Completions, &body.bytes, body.cache)?).await;
         }
     };
     let mut meter = app.usage.begin(&caller, &request.model, "completion");

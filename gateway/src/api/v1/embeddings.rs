@@ -54,7 +54,7 @@ pub(in crate::api) async fn create(
     check_size(&request.input)?;
     let target = app.routes.choose(&request.model)?;
     match target {
-        Target::Remote(..) => forward(&app, &caller, Outgoing::new(Door::Embeddings, body.bytes)?).await,
+        Target::Remote(..) => forward(&app, &caller, Outgoing::new(Door::Embeddings, &body.bytes, body.cache)?).await,
         Target::Local(name) => {
             let mut meter = app.usage.begin(&caller, &request.model, "embeddings");
             let (answer, truncated) = meter.watch(embed(&app, &name, request).await)?;

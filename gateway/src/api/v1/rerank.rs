@@ -49,7 +49,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
     }
     let target = app.routes.choose(&request.model)?;
     match target {
-        Target::Remote(..) => forward(&app, &caller, Outgoing::new(Door::Rerank, body.bytes)?).await,
+        Target::Remote(..) => forward(&app, &caller, Outgoing::new(Door::Rerank, &body.bytes, body.cache)?).await,
         Target::Local(name) => {
             let mut meter = app.usage.begin(&caller, &request.model, "rerank");
             let answer = meter.watch(rerank(&app, &name, request).await)?;
