@@ -12,6 +12,7 @@ pub(crate) mod counter;
 pub(crate) mod document;
 pub(crate) mod file;
 pub(crate) mod job;
+pub(crate) mod limit;
 pub(crate) mod project;
 pub(crate) mod response;
 pub(crate) mod setting;

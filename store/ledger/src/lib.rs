@@ -25,6 +25,7 @@ mod jobs;
 mod keys;
 mod leases;
 mod ledger;
+mod limits;
 mod migration;
 mod owned;
 mod page;
@@ -50,6 +51,7 @@ pub use entity::{
     document::{DocumentStatus, Model as DocumentRow},
     file::Model as FileRow,
     job::JobState,
+    limit::Model as LimitRow,
     project::Model as ProjectRow,
     response::Model as ResponseRow,
     store::Model as StoreRow,
@@ -70,4 +72,4 @@ pub use responses::NewResponse;
 /// Free-form JSON as it is stored.
 pub use serde_json::Value as Json;
 pub use stores::{FileCounts, NewStore, StoreUpdate};
-pub use usage::{UsageBy, UsageSum};
+pub use usage::{UsageBy, UsageFilter, UsageOf, UsageSum};

@@ -27,8 +27,20 @@ pub struct Model {
     pub status: i16,
     /// From first byte in to last byte out, milliseconds.
     pub latency_ms: i64,
-    /// When it ended, Unix seconds.
+    /// When it came in, Unix seconds.
     pub at: i64,
+    /// What it cost, in billionths of the currency's unit.
+    pub cost_nanos: i64,
+    /// The currency of the cost, such as `USD`; empty where the model has no price.
+    pub currency: String,
+    /// From first byte in to the first token out, milliseconds; `None` when no token came.
+    pub ttft_ms: Option<i64>,
+    /// Whether the answer came from the answer cache, so that no model computed it.
+    pub cached: bool,
+    /// Tokens of the prompt that the upstream had in its own prefix cache.
+    pub cached_tokens: i64,
+    /// The upstream that answered, `local` for this machine; empty when none did.
+    pub upstream: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{Case, NOW, NOW_MS, assert_conflict, assert_invalid, assert_not_found};
 use crate::{
-    AssistantRow, AuditEvent, Ledger, LedgerError, NewAssistant, NewResponse, Order, Outcome, Page, UsageBy, UsageRow,
-    new_id,
+    AssistantRow, AuditEvent, Ledger, LedgerError, LimitRow, NewAssistant, NewResponse, Order, Outcome, Page, UsageBy,
+    UsageFilter, UsageOf, UsageRow, new_id,
 };
 
 /// A day in milliseconds.
@@ -15,6 +15,8 @@ pub(super) async fn run(ledger: &Ledger) -> Result<(), LedgerError> {
     the_audit_chain_holds(ledger).await?;
     trimming_keeps_the_chain(ledger).await?;
     usage_is_booked_once_and_summed(ledger).await?;
+    budgets_find_what_was_spent(ledger).await?;
+    limits_are_set_and_taken_off(ledger).await?;
     settings_are_kept(ledger).await?;
     assistants_and_responses_are_kept(ledger).await
 }
@@ -75,10 +77,8 @@ async fn trimming_keeps_the_chain(ledger: &Ledger) -> Result<(), LedgerError> {
     Ok(())
 }
 
-async fn usage_is_booked_once_and_summed(ledger: &Ledger) -> Result<(), LedgerError> {
-    let case = Case::new(ledger).await?;
-    let day = NOW - NOW.rem_euclid(86_400);
-    let row = |model: &str, at: i64| UsageRow {
+fn row(case: &Case<'_>, model: &str, at: i64) -> UsageRow {
+    UsageRow {
         id: new_id("use_"),
         tenant: case.tenant.to_string(),
         project: "p".to_owned(),
@@ -90,23 +90,91 @@ async fn usage_is_booked_once_and_summed(ledger: &Ledger) -> Result<(), LedgerEr
         status: 200,
         latency_ms: 12,
         at,
-    };
-    let rows = vec![row("a", day), row("b", day + 86_399), row("b", day + 86_400)];
+        cost_nanos: 7,
+        currency: if model == "a" { "USD" } else { "" }.to_owned(),
+        ttft_ms: Some(3),
+        cached: false,
+        cached_tokens: 2,
+        upstream: "gpu".to_owned(),
+    }
+}
+
+async fn usage_is_booked_once_and_summed(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let day = NOW - NOW.rem_euclid(86_400);
+    let rows = vec![row(&case, "a", day), row(&case, "b", day + 86_399), row(&case, "b", day + 86_400)];
     ledger.record_usage(rows.clone()).await?;
     ledger.record_usage(rows).await?;
     ledger.record_usage(Vec::new()).await?;
     let end = day + 2 * 86_400;
-    let models = ledger.usage(&case.tenant, day, end, UsageBy::Model).await?;
+    let any = UsageFilter::default();
+    let only_b = UsageFilter { model: Some("b".to_owned()), ..UsageFilter::default() };
+    let models = ledger.usage(&case.tenant, (day, end), UsageBy::Model, &any).await?;
     let sums: Vec<_> = models.iter().map(|sum| (sum.name.as_str(), sum.requests, sum.prompt_tokens)).collect();
     assert_eq!(sums, [("a", 1, 3_000_000_000), ("b", 2, 6_000_000_000)]);
-    let days = ledger.usage(&case.tenant, day, end, UsageBy::Day).await?;
+    let days = ledger.usage(&case.tenant, (day, end), UsageBy::Day, &only_b).await?;
     let sums: Vec<_> = days.iter().map(|sum| (sum.name.clone(), sum.requests)).collect();
-    assert_eq!(sums, [((day / 86_400).to_string(), 2), ((day / 86_400 + 1).to_string(), 1)]);
-    assert_eq!(ledger.usage(&case.tenant, day, day + 86_400, UsageBy::Key).await?.len(), 1);
-    let all = ledger.usage_of_all(day, end, UsageBy::Tenant).await?;
-    assert!(all.iter().any(|sum| sum.name == case.tenant.as_str() && sum.requests == 3));
+    assert_eq!(sums, [((day / 86_400).to_string(), 1), ((day / 86_400 + 1).to_string(), 1)]);
+    assert_eq!(ledger.usage(&case.tenant, (day, day + 86_400), UsageBy::Key, &any).await?.len(), 2);
+    let all = ledger.usage_of_all((day, end), UsageBy::Tenant, &any).await?;
+    assert!(all.iter().any(|sum| sum.name == case.tenant.as_str() && sum.requests == 2 && sum.cost_nanos == 14));
     let other = Case::new(ledger).await?;
-    assert_eq!(ledger.usage(&other.tenant, day, end, UsageBy::Project).await?, []);
+    assert_eq!(ledger.usage(&other.tenant, (day, end), UsageBy::Project, &any).await?, []);
+    Ok(())
+}
+
+async fn budgets_find_what_was_spent(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let model = new_id("m-");
+    let used = |at: i64| UsageRow { prompt_tokens: 30, completion_tokens: 12, ..row(&case, &model, at) };
+    let cached = UsageRow { cached: true, ..used(NOW) };
+    let elsewhere = UsageRow { project: "q".to_owned(), key: "l".to_owned(), ..used(NOW + 1) };
+    ledger.record_usage(vec![used(NOW - 1), used(NOW), cached, elsewhere]).await?;
+    let tenant = &case.tenant;
+    for (of, tokens) in [
+        (UsageOf::Tenant(tenant), 84),
+        (UsageOf::Model(&model), 84),
+        (UsageOf::Project(tenant, "q"), 42),
+        (UsageOf::Key(tenant, "k"), 42),
+        (UsageOf::Key(tenant, "nobody"), 0),
+    ] {
+        assert_eq!(ledger.tokens_since(of, NOW).await?, tokens, "{of:?}");
+    }
+    let other = Case::new(ledger).await?;
+    assert_eq!(ledger.tokens_since(UsageOf::Key(&other.tenant, "k"), NOW).await?, 0);
+    Ok(())
+}
+
+async fn limits_are_set_and_taken_off(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let before = ledger.limits_revision().await?;
+    let limit = LimitRow {
+        scope: "tenant".to_owned(),
+        subject: case.tenant.to_string(),
+        rpm: Some(60),
+        tpm: None,
+        concurrency: Some(4),
+        daily_tokens: None,
+        monthly_tokens: Some(3_000_000_000),
+        parallel: None,
+        priority: Some("low".to_owned()),
+        updated_at: NOW,
+    };
+    ledger.put_limit(limit.clone()).await?;
+    assert!(ledger.limits().await?.contains(&limit));
+    let other = LimitRow { rpm: None, updated_at: NOW + 1, ..limit.clone() };
+    ledger.put_limit(other.clone()).await?;
+    assert!(ledger.limits().await?.contains(&other), "what is left out is taken off");
+    for scope in ["key", "project", "tenant"] {
+        let nobody = LimitRow { scope: scope.to_owned(), subject: "nobody".to_owned(), ..limit.clone() };
+        assert_not_found(ledger.put_limit(nobody).await, scope);
+    }
+    ledger.put_limit(LimitRow { scope: "model".to_owned(), subject: "later".to_owned(), ..limit.clone() }).await?;
+    ledger.delete_limit("model", "later").await?;
+    ledger.delete_limit(&limit.scope, &limit.subject).await?;
+    assert_not_found(ledger.delete_limit(&limit.scope, &limit.subject).await, "taken off before");
+    assert!(!ledger.limits().await?.iter().any(|row| row.subject == limit.subject));
+    assert_eq!(ledger.limits_revision().await?, before + 5);
     Ok(())
 }
 
