@@ -19,7 +19,13 @@ use kubemate_engine::ModelKind;
 use kubemate_identity::Caller;
 use kubemate_wire::chat::ChatRequest;
 
-use crate::{api::ApiError, app::App, models::Target, telemetry::Chosen};
+use crate::{
+    api::ApiError,
+    app::App,
+    limits::Estimate,
+    models::{Meter, Target},
+    telemetry::Chosen,
+};
 
 /// Starts the answer to `request`, from documents when `grounding` says so.
 ///
@@ -32,10 +38,28 @@ pub(crate) async fn answer(
     grounding: Option<Grounding>,
 ) -> Result<Answer, ApiError> {
     let target = app.routes.choose(&request.model)?;
-    let mut meter = app.usage.begin(caller, &request.model, "chat");
+    let mut meter = admit(app, caller, &target, &request, grounding.is_some()).await?;
     meter.routed(Chosen::of(&target, "weight"));
     let (pieces, grounded) = meter.watch(begin(app, caller, &target, request, grounding).await)?;
     Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
+}
+
+async fn admit(
+    app: &App,
+    caller: &Caller,
+    target: &Target,
+    request: &ChatRequest,
+    grounded: bool,
+) -> Result<Meter, ApiError> {
+    let write = || serde_json::to_vec(request).unwrap_or_default();
+    let choices = u64::from(request.n.unwrap_or(1));
+    let passages = if grounded { app.config.corpus.passage_tokens as u64 } else { 0 };
+    let estimate = Estimate::written(&write, request.token_limit().map(u64::from), choices).plus(passages);
+    let estimate = match target {
+        Target::Local(name) => estimate.by_local(&app.local, name),
+        Target::Remote(..) => estimate,
+    };
+    app.usage.admit(caller, &request.model, "chat", estimate).await
 }
 
 async fn begin(

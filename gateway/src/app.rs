@@ -18,6 +18,7 @@ use crate::{
     auth::{AuditTrail, KeyRing},
     caches::Caches,
     config::{Config, Loaded},
+    limits::{Limits, Turns},
     models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
     routing::Spec,
     telemetry::Scrape,
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) saved_names: SavedNames,
     pub(crate) audit: AuditTrail,
     pub(crate) usage: UsageMeter,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Scrape,
     /// Cancelled when the process was asked to stop.
     pub(crate) stop: CancellationToken,
@@ -83,10 +85,13 @@ impl App {
         let background = TaskTracker::new();
         let keys = KeyRing::open(stores.ledger.clone(), config.auth.admin_key.as_ref()).await?;
         let audit = AuditTrail::start(stores.ledger.clone(), &background);
-        let usage = UsageMeter::start(stores.ledger.clone(), &background);
-        let routes = Routes::new(&loaded, Spec::default(), local.clone())?;
         let caches = Caches::open(&config.store.cache)?;
         let kept = AnswerCache::new(caches.values.clone(), background.clone());
+        let counters = caches.counters.clone();
+        let limits = Limits::open(stores.ledger.clone(), config.limits.clone(), counters, &background).await?;
+        let gate = (limits.clone(), Turns::new(config.limits.queue));
+        let usage = UsageMeter::start(stores.ledger.clone(), &background, gate, config.prices.clone());
+        let routes = Routes::new(&loaded, Spec::default(), local.clone())?;
         let Stores { ledger, objects, .. } = stores;
         Ok(Self(Arc::new(Shared {
             config,
@@ -101,6 +106,7 @@ impl App {
             saved_names: SavedNames::default(),
             audit,
             usage,
+            limits,
             metrics,
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),

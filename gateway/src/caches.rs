@@ -11,7 +11,6 @@ use crate::config::CacheStoreConfig;
 #[derive(Clone, Debug)]
 pub(crate) struct Caches {
     pub(crate) values: Arc<dyn Cache>,
-    #[allow(dead_code, reason = "the limits count here")]
     pub(crate) counters: Arc<dyn Counter>,
     /// Whether they live outside this process, and so may be gone at times.
     pub(crate) shared: bool,

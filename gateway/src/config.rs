@@ -15,8 +15,8 @@ pub(crate) use cache::{CacheKind, CacheStoreConfig};
 pub(crate) use load::{Loaded, load};
 pub(crate) use secret::Secret;
 
-use crate::net::NetConfig;
 pub(crate) use crate::routing::{ModelConfig, UpstreamConfig, UpstreamKind};
+use crate::{limits::LimitsConfig, models::Prices, net::NetConfig};
 
 /// Everything that can be configured. Each section belongs to the room that reads it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -32,6 +32,9 @@ pub(crate) struct Config {
     /// What a child process that reads documents may cost.
     pub(crate) parsing: kubemate_corpus::ChildLimits,
     pub(crate) audit: AuditConfig,
+    pub(crate) limits: LimitsConfig,
+    /// What models cost, by the name that clients ask for.
+    pub(crate) prices: Prices,
     pub(crate) upstreams: Vec<UpstreamConfig>,
     pub(crate) models: Vec<ModelConfig>,
 }

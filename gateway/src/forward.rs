@@ -24,6 +24,7 @@ use crate::{
     answer_cache::{self, Answer, Controls, Found, Keeping, Question, Recorder},
     api::ApiError,
     app::App,
+    limits::Estimate,
     models::Upstream,
     routing::{Answered, Ask, BodyError, UpstreamBody},
 };
@@ -112,6 +113,14 @@ impl Outgoing {
             keeping,
         }
     }
+
+    fn estimate(&self) -> Estimate<'_> {
+        let answer = match self.door {
+            Door::Chat | Door::Completions => self.head.max_tokens,
+            Door::Embeddings | Door::Rerank => Some(0),
+        };
+        Estimate::new(&self.body, answer, self.head.choices)
+    }
 }
 
 /// Gives an answer that is kept, or sends a call to the server that answers for its model and hands the answer on.
@@ -121,9 +130,9 @@ impl Outgoing {
 pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Result<Response, ApiError> {
     let keeping = app.routes.keeping(&call.head.model);
     match app.kept.lookup(&caller.tenant, &call.question(keeping.as_deref())).await {
-        Ok(Found::Hit(answer)) => Ok(given(app, caller, &call, answer)),
+        Ok(Found::Hit(answer)) => given(app, caller, &call, answer).await,
         Ok(Found::Stale(answer, recorder)) => {
-            let response = given(app, caller, &call, answer);
+            let response = given(app, caller, &call, answer).await?;
             if let Some(recorder) = recorder {
                 renew(app, caller, call, recorder);
             }
@@ -136,12 +145,13 @@ pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Resul
     }
 }
 
-/// An answer that is kept, booked with the tokens that it saved.
-fn given(app: &App, caller: &Caller, call: &Outgoing, answer: Answer) -> Response {
-    let mut meter = app.usage.begin(caller, &call.head.model, call.door.kind());
+/// An answer that is kept, booked with the tokens that it saved; it counts as a request and costs nothing else.
+async fn given(app: &App, caller: &Caller, call: &Outgoing, answer: Answer) -> Result<Response, ApiError> {
+    let mut meter = app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await?;
+    meter.cached();
     meter.prompt(answer.prompt_tokens);
     meter.reached(0, answer.completion_tokens);
-    answer.response
+    Ok(answer.response)
 }
 
 /// Asks for all who wait for the same answer.
@@ -174,7 +184,7 @@ struct StandIn;
 
 /// Sends a call; the counts of a stream stay in it where `counted`.
 async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) -> Result<Response, ApiError> {
-    let mut meter = app.usage.begin(caller, &call.head.model, call.door.kind());
+    let mut meter = app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await?;
     let ask = Ask {
         model: &call.head.model,
         path: call.door.path(),

@@ -9,6 +9,8 @@ use crate::app::{App, unix_now, unix_now_ms};
 
 /// How often it is looked for, which only frees space.
 const CLEAN_EVERY: Duration = Duration::from_mins(5);
+/// How often limits are asked for that another process or the command line has changed; they act within a second.
+const ASK_LIMITS_EVERY: Duration = Duration::from_millis(500);
 /// How long a stored response can be fetched and continued, in seconds: OpenAI keeps them for thirty days.
 const RESPONSES_STAY: i64 = 30 * 24 * 60 * 60;
 
@@ -20,6 +22,18 @@ pub(crate) async fn run(app: App) {
     loop {
         tokio::select! {
             _ = cleaning.tick() => clean(&app).await,
+            () = app.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Keeps the limits up to date until the process stops.
+pub(crate) async fn watch_limits(app: App) {
+    let mut ticks = interval(ASK_LIMITS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => app.limits.refresh().await,
             () = app.stop.cancelled() => return,
         }
     }

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod forward;
 mod housekeeping;
+mod limits;
 mod models;
 mod net;
 mod ollama;

@@ -9,6 +9,7 @@ mod ollama;
 mod pdf;
 mod server;
 mod shared;
+mod upstream;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ pub(crate) use ollama::{Ollama, THERE};
 pub(crate) use pdf::pdf;
 pub(crate) use server::{Server, Setup};
 pub(crate) use shared::{shared, tenant};
+pub(crate) use upstream::Upstream;
 
 /// The models that walks ask: small enough for two cores.
 pub(crate) const CHAT: &str = "smollm2-135m-instruct";

@@ -10,6 +10,7 @@ mod crash;
 mod doors;
 mod hostile;
 mod lasting;
+mod limits;
 mod load;
 mod ollama;
 mod process;

@@ -1,7 +1,8 @@
-//! `/admin/v1`: tenants, projects, keys, usage and audit. Errors are problem+json (RFC 9457).
+//! `/admin/v1`: tenants, projects, keys, limits, usage and audit. Errors are problem+json (RFC 9457).
 
 mod audit;
 mod keys;
+mod limits;
 mod ollama;
 pub(in crate::api) mod operator;
 mod problem;
@@ -20,6 +21,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(tenants::router())
         .merge(keys::router())
+        .merge(limits::router())
         .merge(usage::router())
         .merge(audit::router())
         .merge(ollama::router())

@@ -57,7 +57,7 @@ impl Strict {
     /// `Invalid`, naming the field that is wrong.
     pub(crate) fn typed<T: DeserializeOwned>(self) -> Result<Json<T>, ApiError> {
         if let Ok(value) = serde_json::from_slice(&self.bytes) {
-            return Ok(Json { value, bytes: self.bytes });
+            return Ok(Json { value, bytes: self.bytes, cache: self.cache });
         }
         // Keeping track of the path costs more than reading, so it is kept only to say where the mistake is.
         let mut deserializer = serde_json::Deserializer::from_slice(&self.bytes);

@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue};
 use super::{ApiError, lasting::Refused};
 use crate::{
     app::App,
+    limits,
     telemetry::{REQUEST_ID, Request},
 };
 
@@ -26,7 +27,7 @@ pub(super) async fn observe(State(app): State<App>, request: HttpRequest, next: 
 
 /// [`observe`], whoever answers.
 pub(super) async fn observed(app: &App, seen: Arc<Request>, answer: impl Future<Output = Response>) -> Response {
-    let answered = seen.scope(AssertUnwindSafe(answer).catch_unwind()).await;
+    let answered = seen.scope(AssertUnwindSafe(limits::stamped(answer)).catch_unwind()).await;
     let mut response =
         answered.unwrap_or_else(|_| ApiError::Internal(anyhow::anyhow!("a handler panicked")).into_response());
     stamp(&mut response, &seen);

@@ -48,6 +48,12 @@ pub(crate) enum ApiError {
     Conflict(String),
     #[error("{what} is busy; try again in {} s", whole_seconds(*retry_after))]
     Busy { what: String, retry_after: Duration },
+    /// A limit by the minute or on requests at once. `retry_after` is `None` when no wait helps.
+    #[error("{message}")]
+    RateLimited { message: String, kind: &'static str, retry_after: Option<Duration> },
+    /// A budget of a day or a month.
+    #[error("{0}")]
+    QuotaSpent(String),
     #[error("{0}")]
     Unavailable(String),
     #[error("this server is stopping; send the request again")]
@@ -110,6 +116,8 @@ impl ApiError {
             }
             Self::Conflict(_) => (StatusCode::CONFLICT, INVALID, Some("conflict")),
             Self::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", Some("rate_limit_exceeded")),
+            Self::RateLimited { kind, .. } => (StatusCode::TOO_MANY_REQUESTS, kind, Some("rate_limit_exceeded")),
+            Self::QuotaSpent(_) => (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", Some("insufficient_quota")),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "server_error", Some("unavailable")),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "server_error", Some("stopping")),
             Self::Upstream { status, .. } => (*status, "upstream_error", Some("upstream_error")),
@@ -137,11 +145,12 @@ impl ApiError {
     /// Headers that steer the retries of OpenAI's clients.
     fn steer(&self, response: &mut Response) {
         let headers = response.headers_mut();
-        if let Self::Busy { retry_after, .. } = self {
+        if let Self::Busy { retry_after, .. } | Self::RateLimited { retry_after: Some(retry_after), .. } = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(*retry_after)));
             headers.insert("retry-after-ms", HeaderValue::from(retry_after.as_millis().max(1) as u64));
         }
-        if matches!(self, Self::Upstream { .. } | Self::Conflict(_)) {
+        let hopeless = matches!(self, Self::RateLimited { retry_after: None, .. } | Self::QuotaSpent(_));
+        if hopeless || matches!(self, Self::Upstream { .. } | Self::Conflict(_)) {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if matches!(self, Self::Unauthenticated | Self::InvalidKey) {

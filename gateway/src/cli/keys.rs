@@ -11,6 +11,7 @@ use crate::{
     api::names,
     app::unix_now,
     auth::{AuditTrail, Deed, Issued, Wanted, issue, rights},
+    limits::{Caps, Priority, Scope},
 };
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +51,40 @@ pub(super) struct Create {
     /// Days until it expires [default: never]
     #[arg(long, value_name = "DAYS")]
     expires_in_days: Option<u32>,
+    #[command(flatten)]
+    limits: KeyLimits,
+}
+
+/// What the key may use; what is left out is as the configuration says.
+#[derive(Debug, Args)]
+struct KeyLimits {
+    /// Requests a minute
+    #[arg(long, value_name = "REQUESTS")]
+    rpm: Option<u64>,
+    /// Tokens a minute, in and out
+    #[arg(long, value_name = "TOKENS")]
+    tpm: Option<u64>,
+    /// Requests at once
+    #[arg(long, value_name = "REQUESTS")]
+    concurrency: Option<u64>,
+    /// Tokens a day in UTC
+    #[arg(long, value_name = "TOKENS")]
+    daily_tokens: Option<u64>,
+    /// Tokens a calendar month in UTC
+    #[arg(long, value_name = "TOKENS")]
+    monthly_tokens: Option<u64>,
+    /// Who goes first where requests wait
+    #[arg(long, value_enum)]
+    priority: Option<Priority>,
+}
+
+impl KeyLimits {
+    fn caps(&self) -> anyhow::Result<Caps> {
+        let &Self { rpm, tpm, concurrency, daily_tokens, monthly_tokens, priority } = self;
+        let caps = Caps { rpm, tpm, concurrency, daily_tokens, monthly_tokens, parallel: None, priority };
+        caps.check(Scope::Key).map_err(|(field, why)| anyhow::anyhow!("`{field}` {why}"))?;
+        Ok(caps)
+    }
 }
 
 impl Keys {
@@ -86,11 +121,16 @@ impl Create {
         let now = unix_now();
         let expires_at = self.expires_in_days.map(|days| now.saturating_add(i64::from(days) * 86_400));
         let rights = rights(&self.scopes, &self.models, expires_at).map_err(anyhow::Error::msg)?;
-        let deed = Deed::new("key.create", format!("{tenant}/{}", self.name));
+        let caps = self.limits.caps()?;
+        let deed = Deed::new("key.create", format!("{tenant}/{}", self.name)).with(json!({ "limits": caps }));
         let wanted = Wanted { name: self.name, project: None, rights, maker: None };
         let made = async {
             ledger.ensure_tenant(&tenant, now).await?;
-            issue(ledger, &tenant, wanted).await
+            let issued = issue(ledger, &tenant, wanted).await?;
+            if !caps.is_empty() {
+                ledger.put_limit(caps.row(Scope::Key, issued.row.id.as_str(), now)).await?;
+            }
+            Ok(issued)
         };
         let Issued { row, secret } = recorded(ledger, &tenant, deed, made).await?;
         if context.json {

@@ -84,6 +84,7 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
     let warm = app.clone();
     app.background.spawn(async move { warm_up(&warm).await });
     app.background.spawn(housekeeping::run(app.clone()));
+    app.background.spawn(housekeeping::watch_limits(app.clone()));
     let workers = Arc::new(Workers::start().context("no thread can be started to serve connections")?);
     let serving = listener.serve(api::doors(&app), workers.clone(), stop.clone(), connections.clone());
     let accepting = tokio::spawn(serving);

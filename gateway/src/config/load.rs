@@ -111,6 +111,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         )));
     }
     config.store.cache.redis().map_err(ConfigError::Meaning)?;
+    config.limits.check().map_err(ConfigError::Meaning)?;
+    for (model, price) in &config.prices {
+        price.check().map_err(|why| ConfigError::Meaning(format!("`prices.{model}` {why}")))?;
+    }
     routing::check(&config.upstreams, &config.models).map_err(ConfigError::Meaning)
 }
 

@@ -23,11 +23,21 @@ pub(super) struct Counts {
 }
 
 /// An upstream's own counts.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 pub(super) struct Told {
     prompt_tokens: u64,
     #[serde(default)]
     completion_tokens: u64,
+    #[serde(default)]
+    prompt_tokens_details: Option<Details>,
+}
+
+/// What an upstream tells of a prompt's tokens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+struct Details {
+    /// Those that it had in its own prefix cache.
+    #[serde(default)]
+    cached_tokens: Option<u64>,
 }
 
 impl Counts {
@@ -72,8 +82,12 @@ impl Counts {
 
 impl Drop for Counts {
     fn drop(&mut self) {
-        let guessed = Told { prompt_tokens: self.guess, completion_tokens: self.pieces };
-        let Told { prompt_tokens, completion_tokens } = self.told.unwrap_or(guessed);
+        let guessed = Told { prompt_tokens: self.guess, completion_tokens: self.pieces, prompt_tokens_details: None };
+        let Told { prompt_tokens, completion_tokens, prompt_tokens_details } = self.told.unwrap_or(guessed);
+        prompt_tokens_details
+            .and_then(|details| details.cached_tokens)
+            .into_iter()
+            .for_each(|n| self.meter.cached_tokens(n));
         self.meter.prompt(prompt_tokens);
         self.meter.reached(0, completion_tokens);
     }
@@ -107,10 +121,15 @@ mod tests {
     #[test]
     fn counts_are_found_at_the_end_of_a_body_that_came_in_pieces() {
         let mut tail = Tail::default();
-        for piece in [&[b'x'; 3000][..], b"\"usage\": {\"prompt_tok", b"ens\":3,\"completion_tokens\":5}, \"id\":1}"] {
+        let end = b"ens\":3,\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":2}}, \"id\":1}";
+        for piece in [&[b'x'; 3000][..], b"\"usage\": {\"prompt_tok", end] {
             tail.see(piece);
         }
-        assert_eq!(tail.counts(), Some(Told { prompt_tokens: 3, completion_tokens: 5 }));
+        let details = Some(Details { cached_tokens: Some(2) });
+        assert_eq!(
+            tail.counts(),
+            Some(Told { prompt_tokens: 3, completion_tokens: 5, prompt_tokens_details: details })
+        );
         let mut none = Tail::default();
         none.see(br#"{"usage":null,"text":"\"usage\":{\"prompt_tokens\":9}"}"#);
         assert_eq!(none.counts(), None);

@@ -26,10 +26,8 @@ pub(crate) struct Head {
     /// Whether documents are asked for, which only this gateway can do.
     pub(crate) grounded: bool,
     /// Most tokens of one choice, where the client said so.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for what a call may cost at most"))]
     pub(crate) max_tokens: Option<u64>,
     /// Choices.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for what a call may cost at most"))]
     pub(crate) choices: u64,
     /// Who is behind the call, in the client's own words; what is kept together for them.
     pub(crate) user: Option<String>,

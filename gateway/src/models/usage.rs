@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,13 +13,17 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
 
+use super::prices::{Price, Prices};
 use crate::{
     api::ApiError,
     app::unix_now,
     auth::model_call,
+    limits::{Admission, Estimate, Limits, Turn, Turns},
     telemetry::{Call, Chosen},
 };
 
+/// Choices that the local decoder draws at once.
+const CHOICES: u32 = 8;
 /// Rows written in one transaction.
 const BATCH: usize = 512;
 
@@ -27,15 +32,29 @@ const BATCH: usize = 512;
 pub(crate) struct UsageMeter {
     rows: mpsc::UnboundedSender<UsageRow>,
     closing: CancellationToken,
+    gate: Arc<Gate>,
+}
+
+/// What a request passes before it runs.
+#[derive(Debug)]
+struct Gate {
+    limits: Arc<Limits>,
+    turns: Turns,
+    prices: Prices,
 }
 
 impl UsageMeter {
     /// Starts the writer; it ends after [`UsageMeter::close`], when everything is written.
-    pub(crate) fn start(ledger: Ledger, tasks: &TaskTracker) -> Self {
+    pub(crate) fn start(
+        ledger: Ledger,
+        tasks: &TaskTracker,
+        (limits, turns): (Arc<Limits>, Turns),
+        prices: Prices,
+    ) -> Self {
         let (rows, waiting) = mpsc::unbounded_channel();
         let closing = CancellationToken::new();
         tasks.spawn(write(ledger, waiting, closing.clone()));
-        Self { rows, closing }
+        Self { rows, closing, gate: Arc::new(Gate { limits, turns, prices }) }
     }
 
     /// Takes no more rows; those that wait are still written.
@@ -43,7 +62,25 @@ impl UsageMeter {
         self.closing.cancel();
     }
 
-    /// Begins to meter one request; dropping the meter settles it.
+    /// Lets a request in: reserves what it may use, and waits for its turn where requests wait. Dropping the meter settles
+    /// it and gives everything back. A request that is not let in is booked too.
+    ///
+    /// # Errors
+    /// `RateLimited`, `QuotaSpent`, and `Busy` when too many wait.
+    pub(crate) async fn admit(
+        &self,
+        caller: &Caller,
+        model: &str,
+        kind: &'static str,
+        estimate: Estimate<'_>,
+    ) -> Result<Meter, ApiError> {
+        let mut meter = self.begin(caller, model, kind);
+        meter.admission = meter.watch(self.gate.limits.admit(caller, model, &estimate).await)?;
+        meter.turn = meter.watch(self.gate.turn(caller, model, &estimate).await)?;
+        Ok(meter)
+    }
+
+    /// Begins to meter a request that is refused for another reason than a limit.
     pub(crate) fn begin(&self, caller: &Caller, model: &str, kind: &'static str) -> Meter {
         let row = UsageRow {
             id: kubemate_ledger::new_id("use_"),
@@ -57,14 +94,14 @@ impl UsageMeter {
             status: status_of(StatusCode::OK),
             latency_ms: 0,
             at: unix_now(),
+            cost_nanos: 0,
+            currency: String::new(),
+            ttft_ms: None,
+            cached: false,
+            cached_tokens: 0,
+            upstream: String::new(),
         };
-        Meter {
-            rows: self.rows.clone(),
-            row: Some(row),
-            begun: Instant::now(),
-            call: Call::begin(),
-            choices: BTreeMap::new(),
-        }
+        Meter::of(self.rows.clone(), row, self.gate.prices.get(model).cloned())
     }
 }
 
@@ -94,6 +131,17 @@ async fn again(error: &LedgerError, rows: usize) {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
+impl Gate {
+    async fn turn(&self, caller: &Caller, model: &str, estimate: &Estimate<'_>) -> Result<Option<Turn>, ApiError> {
+        let model = estimate.generates_on().unwrap_or(model);
+        let (parallel, priority) = self.limits.turn_of(caller, model);
+        let places = parallel.or_else(|| estimate.generates_on().map(|_| CHOICES));
+        let Some(places) = places else { return Ok(None) };
+        let cost = u32::try_from(estimate.choices()).unwrap_or(u32::MAX);
+        Box::pin(self.turns.wait(model, places, (caller, priority), cost)).await.map(Some)
+    }
+}
+
 /// Meters one request. Owned by its answer, so that a client that leaves settles it too.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -103,25 +151,59 @@ pub(crate) struct Meter {
     call: Call,
     /// Tokens of each choice so far.
     choices: BTreeMap<u32, u64>,
+    price: Option<Price>,
+    admission: Option<Admission>,
+    turn: Option<Turn>,
 }
 
 impl Meter {
+    fn of(rows: mpsc::UnboundedSender<UsageRow>, row: UsageRow, price: Option<Price>) -> Self {
+        Self {
+            rows,
+            row: Some(row),
+            begun: Instant::now(),
+            call: Call::begin(),
+            choices: BTreeMap::new(),
+            price,
+            admission: None,
+            turn: None,
+        }
+    }
+
+    /// The answer cache answers: no model computes, so budgets and costs take nothing of it.
+    pub(crate) fn cached(&mut self) {
+        if let Some(row) = &mut self.row {
+            row.cached = true;
+        }
+    }
+
+    /// So many tokens of the prompt were in the upstream's own prefix cache.
+    pub(crate) fn cached_tokens(&mut self, tokens: u64) {
+        if let Some(row) = &mut self.row {
+            row.cached_tokens = whole(tokens);
+        }
+    }
+
     /// The tokens of the prompt are known.
     pub(crate) fn prompt(&mut self, tokens: u64) {
         if let Some(row) = &mut self.row {
-            row.prompt_tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+            row.prompt_tokens = whole(tokens);
         }
     }
 
     /// Who shall answer, and why; told again when another one is tried.
     pub(crate) fn routed(&mut self, chosen: Chosen<'_>) {
-        if let Some(row) = &self.row {
+        if let Some(row) = &mut self.row {
+            chosen.upstream.clone_into(&mut row.upstream);
             self.call.routed(&row.model, chosen);
         }
     }
 
     /// The first token is on its way; later calls do nothing.
     pub(crate) fn began(&mut self) {
+        if let Some(row) = self.row.as_mut().filter(|row| row.ttft_ms.is_none()) {
+            row.ttft_ms = Some(i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX));
+        }
         self.call.first_token();
     }
 
@@ -145,6 +227,10 @@ impl Meter {
     }
 }
 
+fn whole(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
 /// Status codes have three digits, so they fit.
 fn status_of(status: StatusCode) -> i16 {
     i16::try_from(status.as_u16()).unwrap_or(i16::MAX)
@@ -153,8 +239,14 @@ fn status_of(status: StatusCode) -> i16 {
 impl Drop for Meter {
     fn drop(&mut self) {
         let Some(mut row) = self.row.take() else { return };
-        row.completion_tokens = i64::try_from(self.choices.values().sum::<u64>()).unwrap_or(i64::MAX);
+        row.completion_tokens = whole(self.choices.values().sum());
         row.latency_ms = i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        if let Some(price) = &self.price {
+            price.charge(&mut row);
+        }
+        if let Some(admission) = self.admission.as_mut().filter(|_| !row.cached) {
+            admission.used(row.prompt_tokens.saturating_add(row.completion_tokens).unsigned_abs());
+        }
         self.call.settle(&row);
         if self.rows.send(row).is_err() {
             error!("a request was settled after the usage writer had closed");
@@ -179,8 +271,14 @@ impl Meter {
             status: 200,
             latency_ms: 0,
             at: 0,
+            cost_nanos: 0,
+            currency: String::new(),
+            ttft_ms: None,
+            cached: false,
+            cached_tokens: 0,
+            upstream: String::new(),
         };
-        (Self { rows, row: Some(row), begun: Instant::now(), call: Call::begin(), choices: BTreeMap::new() }, settled)
+        (Self::of(rows, row, None), settled)
     }
 }
 
@@ -199,5 +297,27 @@ mod tests {
         let row = settled.try_recv().unwrap();
         assert_eq!((row.prompt_tokens, row.completion_tokens), (7, 6));
         assert!(settled.try_recv().is_err(), "one row a request");
+    }
+
+    #[test]
+    fn a_row_says_what_its_tokens_cost() {
+        let price = Price { input: 0.15, cached_input: Some(0.075), output: 0.6, currency: "USD".to_owned() };
+        let cost = |tell: fn(&mut Meter)| {
+            let (mut meter, mut settled) = Meter::detached();
+            meter.price = Some(price.clone());
+            meter.prompt(1_000_000);
+            meter.reached(0, 100_000);
+            tell(&mut meter);
+            drop(meter);
+            settled.try_recv().unwrap()
+        };
+        let row = cost(|_| ());
+        assert_eq!((row.cost_nanos, row.currency.as_str()), (210_000_000, "USD"), "0.15 + 0.06");
+        assert!(row.ttft_ms.is_some());
+        assert_eq!(cost(|meter| meter.cached_tokens(400_000)).cost_nanos, 180_000_000, "0.09 + 0.03 + 0.06");
+        let cached = cost(Meter::cached);
+        assert_eq!((cached.cost_nanos, cached.cached, cached.prompt_tokens), (0, true, 1_000_000));
+        let routed = cost(|meter| meter.routed(Chosen { upstream: "gpu", model: "m", why: "only" }));
+        assert_eq!(routed.upstream, "gpu");
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     api::{ApiError, Json as Body, caller::Caller},
     app::{App, unix_now},
     forward::{Door, Outgoing, forward},
+    limits::Estimate,
     models::{Meter, Target, cl100k},
 };
 
@@ -64,7 +65,9 @@ pub(in crate::api) async fn create(
             return forward(&app, &caller, Outgoing::new(Door::Completions, &body.bytes, body.cache)?).await;
         }
     };
-    let mut meter = app.usage.begin(&caller, &request.model, "completion");
+    let answer = Some(u64::from(request.max_tokens.unwrap_or(DEFAULT_TOKENS)));
+    let estimate = Estimate::new(&body.bytes, answer, u64::from(request.n.unwrap_or(1))).by_local(&app.local, &name);
+    let mut meter = app.usage.admit(&caller, &request.model, "completion", estimate).await?;
     let events = meter.watch(generate(&app, &name, &request).await)?;
     if request.streams() {
         return Ok(stream(&request, events, meter));

@@ -22,6 +22,7 @@ use crate::{
     api::{ApiError, Json as Body, caller::Caller},
     app::App,
     forward::{Door, Outgoing, forward},
+    limits::Estimate,
     models::{Target, cl100k},
 };
 
@@ -56,7 +57,8 @@ pub(in crate::api) async fn create(
     match target {
         Target::Remote(..) => forward(&app, &caller, Outgoing::new(Door::Embeddings, &body.bytes, body.cache)?).await,
         Target::Local(name) => {
-            let mut meter = app.usage.begin(&caller, &request.model, "embeddings");
+            let estimate = Estimate::new(&body.bytes, Some(0), 1).by_local(&app.local, &name);
+            let mut meter = app.usage.admit(&caller, &request.model, "embeddings", estimate).await?;
             let (answer, truncated) = meter.watch(embed(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(told(Json(answer).into_response(), truncated))

@@ -20,6 +20,7 @@ use crate::{
     api::{ApiError, Json as Body, caller::Caller},
     app::App,
     forward::{Door, Outgoing, forward},
+    limits::Estimate,
     models::Target,
 };
 
@@ -51,7 +52,8 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
     match target {
         Target::Remote(..) => forward(&app, &caller, Outgoing::new(Door::Rerank, &body.bytes, body.cache)?).await,
         Target::Local(name) => {
-            let mut meter = app.usage.begin(&caller, &request.model, "rerank");
+            let estimate = Estimate::new(&body.bytes, Some(0), 1).by_local(&app.local, &name);
+            let mut meter = app.usage.admit(&caller, &request.model, "rerank", estimate).await?;
             let answer = meter.watch(rerank(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(Json(answer).into_response())
