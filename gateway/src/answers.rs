@@ -39,7 +39,10 @@ pub(crate) async fn answer(
 ) -> Result<Answer, ApiError> {
     let target = app.routes.choose(&request.model)?;
     let mut meter = admit(app, caller, &target, &request, grounding.is_some()).await?;
-    meter.routed(Chosen::of(&target, "weight"));
+    if request.streams() {
+        meter.streams();
+    }
+    meter.routed(Chosen::of(&target, "weighted"));
     let (pieces, grounded) = meter.watch(begin(app, caller, &target, request, grounding).await)?;
     Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
 }

@@ -21,7 +21,7 @@ use crate::{
     limits::{Limits, Turns},
     models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
     routing::Spec,
-    telemetry::Scrape,
+    telemetry::{Scrape, Telemetry},
 };
 
 /// Seconds since 1970 by the machine's clock. Rooms below never read it themselves.
@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) usage: UsageMeter,
     pub(crate) limits: Arc<Limits>,
     pub(crate) metrics: Scrape,
+    pub(crate) telemetry: Telemetry,
     /// Cancelled when the process was asked to stop.
     pub(crate) stop: CancellationToken,
     /// Cancelled when the time for open requests is over; what is still answered ends with an error.
@@ -85,6 +86,7 @@ impl App {
         let background = TaskTracker::new();
         let keys = KeyRing::open(stores.ledger.clone(), config.auth.admin_key.as_ref()).await?;
         let audit = AuditTrail::start(stores.ledger.clone(), &background);
+        let telemetry = Telemetry::start(&config.telemetry, config.log.requests, &background)?;
         let caches = Caches::open(&config.store.cache)?;
         let kept = AnswerCache::new(caches.values.clone(), background.clone());
         let counters = caches.counters.clone();
@@ -108,6 +110,7 @@ impl App {
             usage,
             limits,
             metrics,
+            telemetry,
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             background,

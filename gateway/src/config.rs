@@ -16,7 +16,12 @@ pub(crate) use load::{Loaded, load};
 pub(crate) use secret::Secret;
 
 pub(crate) use crate::routing::{ModelConfig, UpstreamConfig, UpstreamKind};
-use crate::{limits::LimitsConfig, models::Prices, net::NetConfig};
+use crate::{
+    limits::LimitsConfig,
+    models::Prices,
+    net::NetConfig,
+    telemetry::{Requests, TelemetryConfig},
+};
 
 /// Everything that can be configured. Each section belongs to the room that reads it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -26,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) store: StoreConfig,
     pub(crate) auth: AuthConfig,
     pub(crate) log: LogConfig,
+    pub(crate) telemetry: TelemetryConfig,
     pub(crate) weights: WeightsConfig,
     pub(crate) engine: kubemate_engine::LocalConfig,
     pub(crate) corpus: kubemate_corpus::CorpusConfig,
@@ -132,11 +138,17 @@ pub(crate) struct LogConfig {
     pub(crate) level: String,
     /// `json` for machines, `text` for people, `auto` for text on a terminal and JSON elsewhere.
     pub(crate) format: LogFormat,
+    /// Which calls to models leave a line of their own: `errors`, `all` or `none`.
+    pub(crate) requests: Requests,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info,sea_orm_migration=warn,qdrant_edge=error".to_owned(), format: LogFormat::Auto }
+        Self {
+            level: "info,sea_orm_migration=warn,qdrant_edge=error".to_owned(),
+            format: LogFormat::Auto,
+            requests: Requests::default(),
+        }
     }
 }
 

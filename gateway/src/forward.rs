@@ -185,6 +185,9 @@ struct StandIn;
 /// Sends a call; the counts of a stream stay in it where `counted`.
 async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) -> Result<Response, ApiError> {
     let mut meter = app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await?;
+    if call.head.streams {
+        meter.streams();
+    }
     let ask = Ask {
         model: &call.head.model,
         path: call.door.path(),

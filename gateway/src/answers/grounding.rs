@@ -23,6 +23,7 @@ use crate::{
     },
     app::App,
     models::{Target, assistants},
+    telemetry::Retrieval,
 };
 
 /// Tokens of passages for models whose context is not known; every served model of the last years has four times that.
@@ -96,7 +97,9 @@ impl Grounding {
         mut request: ChatRequest,
     ) -> Result<Grounded, ApiError> {
         let queries = self.search.queries.clone();
+        let retrieval = Retrieval::begin(&self.stores);
         let found = app.corpus.grounds(&caller.tenant, &self.stores, self.search).await?;
+        drop(retrieval);
         let (counter, budget) = room(app, target).await?;
         let question = queries.first().cloned().unwrap_or_default();
         let packed = tokio::task::spawn_blocking(move || prompt::pack(&question, found, budget, counter.as_ref()));

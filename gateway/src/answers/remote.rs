@@ -10,7 +10,7 @@ use kubemate_engine::FinishReason;
 use kubemate_wire::chat::{self, ChatRequest, Chunk, StreamOptions};
 
 use super::{Piece, Pieces};
-use crate::{api::ApiError, forward::refusal, models::Upstream, routing::UpstreamBody};
+use crate::{api::ApiError, forward::refusal, models::Upstream, routing::UpstreamBody, telemetry::Attempt};
 
 /// Longest line of an event stream.
 const MAX_LINE: usize = 8 * 1024 * 1024;
@@ -24,11 +24,12 @@ pub(super) async fn generate(
     model: &str,
     mut request: ChatRequest,
 ) -> Result<Pieces, ApiError> {
-    request.model = model.to_owned();
+    let asked = std::mem::replace(&mut request.model, model.to_owned());
     request.stream = Some(true);
     request.stream_options = Some(StreamOptions { include_usage: Some(true), ..StreamOptions::default() });
     let body = serde_json::to_vec(&request).map_err(ApiError::internal)?;
-    let response = upstream.post("/chat/completions", body.into()).await?;
+    let attempt = Attempt::begin(&asked, &upstream.name);
+    let response = attempt.watch(upstream.post("/chat/completions", body.into()).await)?;
     if !response.status().is_success() {
         return Err(refusal(upstream, response).await);
     }

@@ -21,7 +21,7 @@ const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms"
 
 /// Runs the request and reports on it once, whatever became of it.
 pub(super) async fn observe(State(app): State<App>, request: HttpRequest, next: Next) -> Response {
-    let seen = Request::begin(&request, None);
+    let seen = Request::begin(&request, &app.telemetry, None);
     observed(&app, seen, next.run(request)).await
 }
 

@@ -47,7 +47,7 @@ fn is_chat(request: &Request) -> bool {
 }
 
 async fn chat(app: &App, mut request: Request) -> Response {
-    let seen = telemetry::Request::begin(&request, Some(v1::CHAT));
+    let seen = telemetry::Request::begin(&request, &app.telemetry, Some(v1::CHAT));
     let bound = lasting::Bound::of(&mut request);
     edge::observed(app, seen, bound.until_cut(app, answered(app, request))).await
 }

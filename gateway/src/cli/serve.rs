@@ -114,6 +114,7 @@ async fn close(app: App, grace: Duration) {
     background.close();
     app.audit.close();
     app.usage.close();
+    app.telemetry.close();
     if timeout(grace, background.wait()).await.is_err() {
         warn!(tasks = background.len(), "background work did not finish in the grace period");
     }

@@ -115,6 +115,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     for (model, price) in &config.prices {
         price.check().map_err(|why| ConfigError::Meaning(format!("`prices.{model}` {why}")))?;
     }
+    config.telemetry.otlp.check().map_err(ConfigError::Meaning)?;
     routing::check(&config.upstreams, &config.models).map_err(ConfigError::Meaning)
 }
 

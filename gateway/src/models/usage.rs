@@ -101,7 +101,7 @@ impl UsageMeter {
             cached_tokens: 0,
             upstream: String::new(),
         };
-        Meter::of(self.rows.clone(), row, self.gate.prices.get(model).cloned())
+        Meter::of(self.rows.clone(), row, Call::begin(kind, model), self.gate.prices.get(model).cloned())
     }
 }
 
@@ -157,12 +157,12 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    fn of(rows: mpsc::UnboundedSender<UsageRow>, row: UsageRow, price: Option<Price>) -> Self {
+    fn of(rows: mpsc::UnboundedSender<UsageRow>, row: UsageRow, call: Call, price: Option<Price>) -> Self {
         Self {
             rows,
             row: Some(row),
             begun: Instant::now(),
-            call: Call::begin(),
+            call,
             choices: BTreeMap::new(),
             price,
             admission: None,
@@ -191,7 +191,12 @@ impl Meter {
         }
     }
 
-    /// Who shall answer, and why; told again when another one is tried.
+    /// The client asked for a stream.
+    pub(crate) fn streams(&mut self) {
+        self.call.streams();
+    }
+
+    /// Who answers, and why; told again when another one takes over.
     pub(crate) fn routed(&mut self, chosen: Chosen<'_>) {
         if let Some(row) = &mut self.row {
             chosen.upstream.clone_into(&mut row.upstream);
@@ -278,7 +283,7 @@ impl Meter {
             cached_tokens: 0,
             upstream: String::new(),
         };
-        (Self::of(rows, row, None), settled)
+        (Self::of(rows, row, Call::begin("chat", "m"), None), settled)
     }
 }
 
@@ -317,7 +322,7 @@ mod tests {
         assert_eq!(cost(|meter| meter.cached_tokens(400_000)).cost_nanos, 180_000_000, "0.09 + 0.03 + 0.06");
         let cached = cost(Meter::cached);
         assert_eq!((cached.cost_nanos, cached.cached, cached.prompt_tokens), (0, true, 1_000_000));
-        let routed = cost(|meter| meter.routed(Chosen { upstream: "gpu", model: "m", why: "only" }));
+        let routed = cost(|meter| meter.routed(Chosen { upstream: "gpu", ..Chosen::here("m") }));
         assert_eq!(routed.upstream, "gpu");
     }
 }

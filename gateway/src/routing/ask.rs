@@ -46,13 +46,9 @@ pub(crate) struct Answered {
 impl Answered {
     /// The target and why it was chosen, for the call's record.
     pub(crate) fn chosen(&self) -> Chosen<'_> {
-        let why = match &self.why {
-            Why { fallback: Some(_), .. } => "fallback",
-            Why { canary: true, .. } => "canary",
-            Why { attempt: 2.., .. } => "retry",
-            Why { policy, .. } => policy,
-        };
-        Chosen { upstream: &self.upstream.name, model: &self.name, why }
+        let Why { policy, fallback, canary, .. } = &self.why;
+        let chosen = Chosen::there(&self.upstream, &self.name, policy);
+        Chosen { fallback: fallback.is_some(), canary: *canary, ..chosen }
     }
 }
 

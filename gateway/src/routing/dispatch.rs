@@ -17,7 +17,7 @@ use super::{
     table::Table,
     upstream::Failure,
 };
-use crate::api::ApiError;
+use crate::{api::ApiError, telemetry::Attempt};
 
 /// Longest wait before a second try; drawn at random, and twice as long before each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -175,11 +175,16 @@ impl Tries<'_> {
 
     /// The head of the answer and, of a good one, its first piece: until then another target may still answer.
     async fn first_piece(&self, flight: &Flight, body: Bytes) -> Result<Response<UpstreamBody>, Failure> {
-        let mut response = flight.place().upstream.exchange(self.ask.path, body).await?;
-        if response.status().is_success() {
-            response.body_mut().begin().await.map_err(Failure::from)?;
-        }
-        Ok(response)
+        let upstream = &flight.place().upstream;
+        let attempt = Attempt::begin(self.ask.model, &upstream.name);
+        let begun = async {
+            let mut response = upstream.exchange(self.ask.path, body).await?;
+            if response.status().is_success() {
+                response.body_mut().begin().await.map_err(Failure::from)?;
+            }
+            Ok(response)
+        };
+        attempt.watch(begun.await)
     }
 
     /// A refusal is final when it is about the request. Otherwise others may answer, and what is kept of this one is

@@ -25,7 +25,7 @@ use super::{
     link::{Link, Pool, Silence},
     meters::Meters,
 };
-use crate::{api::ApiError, config::Secret, models::egress::Dialer, ollama, telemetry::Attempt};
+use crate::{api::ApiError, config::Secret, models::egress::Dialer, ollama, telemetry::propagate};
 
 /// Paths whose addresses are made once.
 const PATHS: [&str; 6] = ["/chat/completions", "/completions", "/embeddings", "/rerank", "/responses", "/models"];
@@ -213,9 +213,9 @@ impl Upstream {
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = self.headers.clone();
+            propagate(&mut request);
             request
         };
-        let _until_it_begins = Attempt::begin();
         let sent = Instant::now();
         if let Some(link) = self.pool.take().await {
             match self.send(link, request(body.clone()), sent).await {

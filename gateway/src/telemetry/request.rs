@@ -3,8 +3,8 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -12,7 +12,12 @@ use std::{
 use axum::extract::{MatchedPath, Request as HttpRequest};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
-use super::series::{self, CallSeries, micros};
+use super::{
+    Telemetry,
+    request_log::RequestLog,
+    series::{self, CallSeries, micros},
+    trace::Trace,
+};
 
 /// The header that names a request, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -68,21 +73,32 @@ pub(crate) struct Request {
     begun: Instant,
     /// Nanoseconds spent waiting for upstreams to begin.
     upstream: AtomicU64,
-    /// What the call to a model that it became is counted as.
-    series: OnceLock<Arc<CallSeries>>,
+    trace: Trace,
+    telemetry: Telemetry,
+    /// What was asked last of those that may answer.
+    asked: Mutex<Option<Arc<CallSeries>>>,
+    /// How often an upstream was asked.
+    attempts: AtomicU32,
 }
 
 impl Request {
     /// A request whose head has arrived; the router's route unless `route` is known otherwise.
-    pub(crate) fn begin(request: &HttpRequest, route: Option<&'static str>) -> Arc<Self> {
+    pub(crate) fn begin(request: &HttpRequest, telemetry: &Telemetry, route: Option<&'static str>) -> Arc<Self> {
+        let begun = Instant::now();
         series::in_flight().increment(1.0);
+        let id = RequestId::from_headers(request.headers());
+        let route = route.map(Route::Known).or_else(|| request.extensions().get().cloned().map(Route::Matched));
+        let trace = Trace::begin(telemetry.tracer(), request, pattern(route.as_ref()), id.as_str());
         Arc::new(Self {
-            id: RequestId::from_headers(request.headers()),
+            id,
             method: request.method().clone(),
-            route: route.map(Route::Known).or_else(|| request.extensions().get().cloned().map(Route::Matched)),
-            begun: Instant::now(),
+            route,
+            begun,
             upstream: AtomicU64::default(),
-            series: OnceLock::new(),
+            trace,
+            telemetry: telemetry.clone(),
+            asked: Mutex::new(None),
+            attempts: AtomicU32::default(),
         })
     }
 
@@ -103,11 +119,20 @@ impl Request {
 
     /// The route's pattern, never the path itself: ids would make a time series each.
     pub(crate) fn route(&self) -> &str {
-        match &self.route {
-            Some(Route::Known(route)) => route,
-            Some(Route::Matched(path)) => path.as_str(),
-            None => "unmatched",
-        }
+        pattern(self.route.as_ref())
+    }
+
+    pub(super) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    pub(super) fn log(&self) -> &RequestLog {
+        self.telemetry.log()
+    }
+
+    /// Time spent waiting for upstreams to begin, so far.
+    pub(super) fn upstream(&self) -> Duration {
+        Duration::from_nanos(self.upstream.load(Ordering::Relaxed))
     }
 
     /// Since its head arrived.
@@ -119,24 +144,41 @@ impl Request {
     pub(crate) fn answered(&self, status: StatusCode) {
         let spent = self.elapsed();
         series::answered(&self.method, self.route(), status, spent);
-        let upstream = Duration::from_nanos(self.upstream.load(Ordering::Relaxed));
-        if let Some(series) = self.series.get().filter(|_| !upstream.is_zero()) {
+        self.trace.answered(status);
+        let upstream = self.upstream();
+        if let Some(series) = self.asked().filter(|_| !upstream.is_zero()) {
             series.added.record(micros(spent.saturating_sub(upstream)));
         }
     }
 
-    /// It became a call that is counted as `series`; a second choice of target is counted as the last part of the first.
-    pub(super) fn counted_as(&self, series: &Arc<CallSeries>) {
-        let _first_stays = self.series.set(series.clone());
+    /// Somebody was asked to answer it.
+    pub(super) fn asks(&self, series: &Arc<CallSeries>) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(series.clone());
+    }
+
+    /// Who was asked last.
+    pub(super) fn asked(&self) -> Option<Arc<CallSeries>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often upstreams were asked.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
     }
 
     /// An upstream took so long to begin, or to fail.
     pub(super) fn waited(&self, spent: Duration) {
         let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
         self.upstream.fetch_add(nanos, Ordering::Relaxed);
-        if let Some(series) = self.series.get() {
-            series.upstream.record(micros(spent));
-        }
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn pattern(route: Option<&Route>) -> &str {
+    match route {
+        Some(Route::Known(route)) => route,
+        Some(Route::Matched(path)) => path.as_str(),
+        None => "unmatched",
     }
 }
 

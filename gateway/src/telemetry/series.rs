@@ -40,6 +40,7 @@ pub(super) fn in_flight() -> &'static Gauge {
 /// What is observed of calls to one model on one upstream.
 #[derive(Debug)]
 pub(crate) struct CallSeries {
+    pub(super) upstream_name: Box<str>,
     /// From the request to the head of its answer, less the time that upstreams took to begin theirs.
     pub(super) added: Histogram,
     /// From the request to the first piece of its answer.
@@ -54,6 +55,7 @@ static CALLS: LazyLock<Table<CallSeries>> = LazyLock::new(|| {
     Table::new(MOST, |model, upstream, _| {
         let labels = [("model", model.to_owned()), ("upstream", upstream.to_owned())];
         CallSeries {
+            upstream_name: upstream.into(),
             added: histogram!("kubemate_gateway_added_microseconds", &labels),
             first_token: histogram!("kubemate_first_token_microseconds", &labels),
             upstream: histogram!("kubemate_upstream_wait_microseconds", &labels),

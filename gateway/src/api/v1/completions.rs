@@ -32,6 +32,7 @@ use crate::{
     forward::{Door, Outgoing, forward},
     limits::Estimate,
     models::{Meter, Target, cl100k},
+    telemetry::Chosen,
 };
 
 /// Tokens of a completion when the request does not say (OpenAI's reference).
@@ -68,6 +69,10 @@ pub(in crate::api) async fn create(
     let answer = Some(u64::from(request.max_tokens.unwrap_or(DEFAULT_TOKENS)));
     let estimate = Estimate::new(&body.bytes, answer, u64::from(request.n.unwrap_or(1))).by_local(&app.local, &name);
     let mut meter = app.usage.admit(&caller, &request.model, "completion", estimate).await?;
+    if request.streams() {
+        meter.streams();
+    }
+    meter.routed(Chosen::here(&name));
     let events = meter.watch(generate(&app, &name, &request).await)?;
     if request.streams() {
         return Ok(stream(&request, events, meter));

@@ -24,6 +24,7 @@ use crate::{
     forward::{Door, Outgoing, forward},
     limits::Estimate,
     models::{Target, cl100k},
+    telemetry::Chosen,
 };
 
 /// Bytes of all texts together that one request may bring to a tokenizer.
@@ -59,6 +60,7 @@ pub(in crate::api) async fn create(
         Target::Local(name) => {
             let estimate = Estimate::new(&body.bytes, Some(0), 1).by_local(&app.local, &name);
             let mut meter = app.usage.admit(&caller, &request.model, "embeddings", estimate).await?;
+            meter.routed(Chosen::here(&name));
             let (answer, truncated) = meter.watch(embed(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(told(Json(answer).into_response(), truncated))

@@ -22,6 +22,7 @@ use crate::{
     forward::{Door, Outgoing, forward},
     limits::Estimate,
     models::Target,
+    telemetry::Chosen,
 };
 
 /// Documents of one request; Cohere takes as many.
@@ -54,6 +55,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
         Target::Local(name) => {
             let estimate = Estimate::new(&body.bytes, Some(0), 1).by_local(&app.local, &name);
             let mut meter = app.usage.admit(&caller, &request.model, "rerank", estimate).await?;
+            meter.routed(Chosen::here(&name));
             let answer = meter.watch(rerank(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
             Ok(Json(answer).into_response())
