@@ -2,6 +2,7 @@
 
 mod api;
 mod binary;
+mod collector;
 mod documents;
 mod folder;
 mod library;
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 
 pub(crate) use api::{Answer, Api, Event, Opened};
 pub(crate) use binary::{cache, kubemate};
+pub(crate) use collector::{Collector, Seen};
 pub(crate) use documents::{Fact, documents, facts};
 pub(crate) use folder::Folder;
 pub(crate) use library::Library;
 pub(crate) use ollama::{Ollama, THERE};
 pub(crate) use pdf::pdf;
-pub(crate) use server::{Server, Setup};
+pub(crate) use server::{ADMIN, Server, Setup};
 pub(crate) use shared::{shared, tenant};
 pub(crate) use upstream::Upstream;
 

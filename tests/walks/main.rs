@@ -13,6 +13,7 @@ mod lasting;
 mod limits;
 mod load;
 mod ollama;
+mod observed;
 mod process;
 mod spine;
 mod talk;

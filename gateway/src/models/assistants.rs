@@ -30,6 +30,9 @@ pub(crate) async fn named(ledger: &Ledger, tenant: &TenantId, name: &str) -> Res
 /// A name and the time it was saved at, in Unix seconds.
 type Saved = (String, i64);
 
+/// When it was read, and what stood there.
+type List = (Instant, Arc<[Saved]>);
+
 /// How long a list is believed: what another process saved shows up within this time.
 const BELIEVED: Duration = Duration::from_secs(3);
 /// Tenants remembered at once; more of them clear the table.
@@ -38,7 +41,7 @@ const REMEMBERED: usize = 10_000;
 /// The names of each tenant's assistants, so that a list of models asks no ledger.
 #[derive(Debug, Default)]
 pub(crate) struct SavedNames {
-    known: RwLock<HashMap<TenantId, (Instant, Arc<[Saved]>)>>,
+    known: RwLock<HashMap<TenantId, List>>,
     /// Counts changes made here: what was read before one is not kept after it.
     changes: AtomicU64,
 }

@@ -61,8 +61,8 @@ impl Session {
         let mut request = json!({
             "model": self.model, "messages": messages, "stream": true, "stream_options": {"include_usage": true},
         });
-        if !self.stores.is_empty() {
-            request["vector_store_ids"] = json!(self.stores);
+        if let Some(fields) = request.as_object_mut().filter(|_| !self.stores.is_empty()) {
+            fields.insert("vector_store_ids".to_owned(), json!(self.stores));
         }
         request
     }

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use kubemate_wire::{error::ErrorBody, models::ModelList};
+use kubemate_wire::{error::ErrorBody, models::ModelList, page::ListPage, vector_stores::VectorStore};
 use serde_json::Value;
 
 use crate::models::Egress;
@@ -63,10 +63,8 @@ impl Server {
     /// # Errors
     /// As [`Server::models`].
     pub(super) async fn stores(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let list: Value = self.get("/v1/vector_stores?limit=100").await?;
-        let text = |store: &Value, field: &str| store[field].as_str().unwrap_or_default().to_owned();
-        let stores = list["data"].as_array().into_iter().flatten();
-        Ok(stores.map(|store| (text(store, "id"), text(store, "name"))).collect())
+        let list: ListPage<VectorStore> = self.get("/v1/vector_stores?limit=100").await?;
+        Ok(list.data.into_iter().map(|store| (store.id, store.name)).collect())
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
