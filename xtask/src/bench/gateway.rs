@@ -8,6 +8,7 @@ mod peers;
 mod probes;
 mod rig;
 mod server;
+mod soak;
 mod table;
 mod targets;
 
@@ -41,6 +42,9 @@ pub(crate) struct GatewayArgs {
     /// gateway: measure this server instead of building one; nothing is kept
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// gateway: load Kubemate alone for so many minutes instead, and say whether it grows
+    #[arg(long, value_name = "MINUTES")]
+    soak: Option<u32>,
 }
 
 impl GatewayArgs {
@@ -71,6 +75,9 @@ pub(super) fn run(root: &Path, args: &GatewayArgs) -> anyhow::Result<()> {
     let binary = args.binary.clone().map_or_else(places::kubemate, Ok)?;
     let rig = Rig::start(places::release()?.join("examples/gateway_rig"))?;
     let workshop = Workshop::open(root, binary, rig.upstream())?;
+    if let Some(minutes) = args.soak {
+        return soak::run(&rig, &workshop, minutes);
+    }
     for kind in &kinds {
         workshop.install(*kind)?;
     }
@@ -123,7 +130,7 @@ mod tests {
     use super::*;
 
     fn args(only: &[&str]) -> GatewayArgs {
-        GatewayArgs { quick: false, only: only.iter().map(ToString::to_string).collect(), binary: None }
+        GatewayArgs { quick: false, only: only.iter().map(ToString::to_string).collect(), binary: None, soak: None }
     }
 
     #[test]

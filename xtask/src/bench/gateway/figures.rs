@@ -61,6 +61,12 @@ impl Figures {
         self.0.iter().find(|row| row.what == what)?.median(kind)
     }
 
+    /// The largest value of one row for one server.
+    pub(super) fn most(&self, what: &str, kind: Kind) -> Option<f64> {
+        let row = self.0.iter().find(|row| row.what == what)?;
+        row.values.get(&kind)?.iter().copied().max_by(f64::total_cmp)
+    }
+
     /// How much more a row is for `kind` than without any gateway, round by round: what the gateway adds.
     pub(super) fn added(&self, what: &str, kind: Kind) -> Option<f64> {
         let row = self.0.iter().find(|row| row.what == what)?;
@@ -119,6 +125,7 @@ mod tests {
         let what: Vec<_> = figures.rows().iter().map(|row| row.what.as_str()).collect();
         assert_eq!(what, ["asked", "wait"]);
         assert_eq!(figures.median("asked", Kind::Kubemate), Some(20.0));
+        assert_eq!(figures.most("asked", Kind::Kubemate), Some(30.0));
         assert_eq!(figures.added("wait", Kind::Kubemate), Some(40.0));
         assert_eq!(figures.rows()[0].times(Kind::Kubemate, Kind::Nginx), Some(0.5));
         assert_eq!(figures.rows()[1].times(Kind::Kubemate, Kind::Nginx), Some(0.5));

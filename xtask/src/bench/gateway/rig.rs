@@ -29,8 +29,8 @@ pub(super) struct Percentiles {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Closed {
-    pub(super) requests: u64,
-    pub(super) errors: u64,
+    pub(super) requests: f64,
+    pub(super) errors: f64,
     pub(super) rps: f64,
     pub(super) latency: Percentiles,
     pub(super) cpu_us_per_request: f64,
@@ -43,7 +43,7 @@ pub(super) struct Closed {
 pub(super) struct Open {
     pub(super) due: f64,
     pub(super) answered: f64,
-    pub(super) errors: u64,
+    pub(super) errors: f64,
     pub(super) latency: Percentiles,
 }
 

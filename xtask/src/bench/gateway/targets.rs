@@ -68,7 +68,8 @@ fn first_token(figures: &Figures) -> Option<Target> {
 }
 
 fn streams(figures: &Figures) -> Option<Target> {
-    let (lost, faults) = (figures.median(WHOLE, OURS)?, figures.median(FAULTS, OURS)?);
+    // One fault in one round is one too many: the median would hide it.
+    let (lost, faults) = (figures.most(WHOLE, OURS)?, figures.most(FAULTS, OURS)?);
     let measured = format!("{lost:.0} streams, {faults:.0} frames");
     let what = "2,000 paced streams held, no frame lost or joined";
     Some(Target { what, measured, holds: lost == 0.0 && faults == 0.0 })
