@@ -25,7 +25,7 @@ use crate::{
     api::ApiError,
     app::App,
     limits::Estimate,
-    models::Upstream,
+    models::{Meter, Upstream},
     routing::{Answered, Ask, BodyError, UpstreamBody},
 };
 
@@ -130,9 +130,9 @@ impl Outgoing {
 pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Result<Response, ApiError> {
     let keeping = app.routes.keeping(&call.head.model);
     match app.kept.lookup(&caller.tenant, &call.question(keeping.as_deref())).await {
-        Ok(Found::Hit(answer)) => given(app, caller, &call, answer).await,
+        Ok(Found::Hit(answer)) => given(app, caller, &call, answer, "hit").await,
         Ok(Found::Stale(answer, recorder)) => {
-            let response = given(app, caller, &call, answer).await?;
+            let response = given(app, caller, &call, answer, "stale").await?;
             if let Some(recorder) = recorder {
                 renew(app, caller, call, recorder);
             }
@@ -145,10 +145,25 @@ pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Resul
     }
 }
 
-/// An answer that is kept, booked with the tokens that it saved; it counts as a request and costs nothing else.
-async fn given(app: &App, caller: &Caller, call: &Outgoing, answer: Answer) -> Result<Response, ApiError> {
+/// Lets the call in.
+async fn admitted(app: &App, caller: &Caller, call: &Outgoing) -> Result<Meter, ApiError> {
     let mut meter = app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await?;
-    meter.cached();
+    if call.head.streams {
+        meter.streams();
+    }
+    Ok(meter)
+}
+
+/// An answer that is kept, booked with the tokens that it saved; it counts as a request and costs nothing else.
+async fn given(
+    app: &App,
+    caller: &Caller,
+    call: &Outgoing,
+    answer: Answer,
+    outcome: &'static str,
+) -> Result<Response, ApiError> {
+    let mut meter = admitted(app, caller, call).await?;
+    meter.cached(outcome);
     meter.prompt(answer.prompt_tokens);
     meter.reached(0, answer.completion_tokens);
     Ok(answer.response)
@@ -184,9 +199,9 @@ struct StandIn;
 
 /// Sends a call; the counts of a stream stay in it where `counted`.
 async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) -> Result<Response, ApiError> {
-    let mut meter = app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await?;
-    if call.head.streams {
-        meter.streams();
+    let mut meter = admitted(app, caller, call).await?;
+    if counted {
+        meter.missed();
     }
     let ask = Ask {
         model: &call.head.model,

@@ -25,6 +25,7 @@ pub(crate) use logs::start as start_logs;
 pub(crate) use recorder::Scrape;
 pub(crate) use request::{REQUEST_ID, Request};
 pub(crate) use request_log::Requests;
+pub(crate) use series::Waiting;
 pub(crate) use table::Table;
 
 use otlp::OtlpConfig;

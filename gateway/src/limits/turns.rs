@@ -13,7 +13,7 @@ use super::{
     config::Priority,
     fair::{Fair, Waiter},
 };
-use crate::api::ApiError;
+use crate::{api::ApiError, telemetry::Waiting};
 
 /// Said to whom the line had no room for.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -46,6 +46,7 @@ impl Turns {
         let waiter = Waiter { tenant: caller.tenant.clone(), key: caller.key.clone(), priority };
         let busy = || ApiError::Busy { what: format!("model `{model}`"), retry_after: RETRY_AFTER };
         let turn = gate.enter(places, waiter, cost.clamp(1, places.max(1)), self.most).ok_or_else(busy)?;
+        let _until_its_turn = Waiting::join(model);
         turn.await.map_err(|_| busy())
     }
 

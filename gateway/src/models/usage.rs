@@ -170,8 +170,9 @@ impl Meter {
         }
     }
 
-    /// The answer cache answers: no model computes, so budgets and costs take nothing of it.
-    pub(crate) fn cached(&mut self) {
+    /// The answer cache answers (`hit` or `stale`): no model computes, so budgets and costs take nothing of it.
+    pub(crate) fn cached(&mut self, outcome: &'static str) {
+        self.call.cached(outcome);
         if let Some(row) = &mut self.row {
             row.cached = true;
         }
@@ -194,6 +195,11 @@ impl Meter {
     /// The client asked for a stream.
     pub(crate) fn streams(&mut self) {
         self.call.streams();
+    }
+
+    /// Nothing was kept for it: the answer will be.
+    pub(crate) fn missed(&mut self) {
+        self.call.cached("miss");
     }
 
     /// Who answers, and why; told again when another one takes over.

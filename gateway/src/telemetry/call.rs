@@ -24,6 +24,8 @@ use crate::{
 
 /// Who answers when the call never came to a target.
 const NOBODY: &str = "none";
+/// Who answers with what is kept.
+const CACHE: &str = "cache";
 /// The name of this process among the upstreams.
 const LOCAL: &str = "local";
 
@@ -117,7 +119,6 @@ impl Call {
     }
 
     /// What the answer cache did, such as `hit`.
-    #[expect(dead_code, reason = "the answer cache is its caller")]
     pub(crate) fn cached(&mut self, outcome: &'static str) {
         self.cache = Some(outcome);
         self.span.note("kubemate.cache", || outcome);
@@ -171,7 +172,8 @@ impl Call {
     /// It is over, and this is what it came to.
     pub(crate) fn settle(&mut self, row: &UsageRow) {
         let series = self.series();
-        let upstream = series.as_ref().map_or(NOBODY, |series| &*series.upstream_name);
+        let nobody = if matches!(self.cache, Some("hit" | "stale")) { CACHE } else { NOBODY };
+        let upstream = series.as_ref().map_or(nobody, |series| &*series.upstream_name);
         let spent = self.elapsed();
         let tokens = [row.prompt_tokens, row.completion_tokens].map(i64::unsigned_abs);
         series::settled(&row.model, upstream, row.status.unsigned_abs(), spent, tokens);

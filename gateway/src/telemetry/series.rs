@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{Method, StatusCode};
@@ -88,6 +88,36 @@ pub(super) fn settled(model: &str, upstream: &str, status: u16, spent: Duration,
     SETTLED.get(model, upstream, status).record(micros(spent));
     for (counter, tokens) in TOKENS.get(model, "", 0).iter().zip(tokens) {
         counter.increment(tokens);
+    }
+}
+
+static QUEUED: LazyLock<Table<(Gauge, Histogram)>> = LazyLock::new(|| {
+    Table::new(MOST, |model, _, _| {
+        let labels = [("model", model.to_owned())];
+        (gauge!("kubemate_queue_waiting", &labels), histogram!("kubemate_queue_wait_microseconds", &labels))
+    })
+});
+
+/// Counts a request as waiting until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    series: Arc<(Gauge, Histogram)>,
+    since: Instant,
+}
+
+impl Waiting {
+    /// A request joins the line before `model`.
+    pub(crate) fn join(model: &str) -> Self {
+        let series = QUEUED.get(model, "", 0);
+        series.0.increment(1.0);
+        Self { series, since: Instant::now() }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.series.0.decrement(1.0);
+        self.series.1.record(micros(self.since.elapsed()));
     }
 }
 
