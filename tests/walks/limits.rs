@@ -162,7 +162,7 @@ async fn limits_are_set_by_operators_alone_and_checked() {
     assert_eq!(put("tenant/set", json!({"rmp": 1})).await, 400);
     assert_eq!(put("tenant/set", json!({"parallel": 1})).await, 400);
     assert_eq!(put("model/there", json!({"parallel": 0})).await, 400);
-    assert_eq!(put("tenant/set", json!({"rpm": 5, "priority": "low"})).await, 200);
+    assert_eq!(put("tenant/set", json!({"rpm": 5000, "priority": "low"})).await, 200);
     assert_eq!(api.get("/admin/v1/limits").await.status, 403);
     let ruler = json!({"name": "ruler", "scopes": ["admin", "chat"]});
     let ruler = admin.post("/admin/v1/tenants/set/keys", ruler).await.json();
@@ -170,7 +170,7 @@ async fn limits_are_set_by_operators_alone_and_checked() {
     assert_eq!(ruler.delete("/admin/v1/limits/tenant/set").await.status, 403, "nobody lifts their own limits");
     let listed = admin.get("/admin/v1/limits").await.json();
     assert_eq!(listed["data"][0]["subject"], "set");
-    assert_eq!((&listed["data"][0]["rpm"], &listed["data"][0]["priority"]), (&json!(5), &json!("low")));
+    assert_eq!((&listed["data"][0]["rpm"], &listed["data"][0]["priority"]), (&json!(5000), &json!("low")));
     assert!(listed["data"][0].get("tpm").is_none());
     let audit = admin.get("/admin/v1/audit?limit=100").await.text();
     assert!(audit.contains("limit.set"), "{audit}");

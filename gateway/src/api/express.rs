@@ -49,7 +49,9 @@ fn is_chat(request: &Request) -> bool {
 async fn chat(app: &App, mut request: Request) -> Response {
     let seen = telemetry::Request::begin(&request, &app.telemetry, Some(v1::CHAT));
     let bound = lasting::Bound::of(&mut request);
-    edge::observed(app, seen, bound.until_cut(app, answered(app, request))).await
+    // In one box: each layer around it would otherwise hold the whole of it once or twice more, on the stack of every poll
+    // and in every open connection.
+    edge::observed(app, seen, bound.until_cut(app, Box::pin(answered(app, request)))).await
 }
 
 async fn answered(app: &App, request: Request) -> Response {

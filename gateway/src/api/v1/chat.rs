@@ -45,6 +45,12 @@ pub(in crate::api) async fn create(State(app): State<App>, caller: Caller, body:
     {
         return forward(&app, &caller, call).await;
     }
+    // Apart, so that a connection does not carry the room that documents and local models need.
+    Box::pin(with_documents_or_here(app, caller, call)).await
+}
+
+/// The answers that take more than handing a body on.
+async fn with_documents_or_here(app: App, caller: Caller, call: Outgoing) -> Result<Response, ApiError> {
     let Outgoing { shown: asked, session, controls, body, .. } = call;
     let request = Strict::of(body).typed::<ChatRequest>()?.value;
     let (request, grounding) = Grounding::of_chat(&app, &caller, request).await?;
