@@ -23,6 +23,7 @@ pub(crate) use body::{Json, Strict, Unlabelled};
 pub(crate) use error::ApiError;
 pub(crate) use express::Doors;
 pub(crate) use extract::{Path, Query, Upload};
+pub(crate) use names::is_plain as is_plain_name;
 
 use crate::app::App;
 

@@ -8,6 +8,7 @@ mod keys;
 mod models;
 mod parse_worker;
 mod print;
+mod routes;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -52,6 +53,9 @@ enum Verb {
     /// The audit trail: verify that no row was changed, moved or removed
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// The routing table: explain which target a request would get
+    #[command(subcommand)]
+    Routes(routes::RoutesVerb),
     /// Say what is configured, what can be reached, and what is insecure
     Doctor,
     /// Print the API's OpenAPI document
@@ -96,6 +100,7 @@ fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Models(verb) => runtime()?.block_on(verb.run(context))?,
         Verb::Keys(verb) => runtime()?.block_on(verb.run(context))?,
         Verb::Audit(verb) => return runtime()?.block_on(verb.run(context)),
+        Verb::Routes(verb) => runtime()?.block_on(verb.run(context))?,
         Verb::Doctor => return runtime()?.block_on(doctor::run(context)),
     }
     Ok(ExitCode::SUCCESS)

@@ -3,11 +3,14 @@
 mod audit;
 mod keys;
 mod limits;
+mod models;
 mod ollama;
 pub(in crate::api) mod operator;
 mod problem;
+mod routes;
 mod system;
 mod tenants;
+mod upstreams;
 mod usage;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -26,4 +29,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .merge(audit::router())
         .merge(ollama::router())
         .merge(system::router())
+        .merge(upstreams::router())
+        .merge(models::router())
+        .merge(routes::router())
 }

@@ -25,6 +25,12 @@ pub(crate) fn check(param: &str, name: &str) -> Result<(), ApiError> {
     refuse_hidden(param, name)
 }
 
+/// Whether a name that somebody else made up can be shown as it is: neither empty nor longer than `most` characters, and
+/// without hidden letters.
+pub(crate) fn is_plain(name: &str, most: usize) -> bool {
+    !name.trim().is_empty() && name.chars().count() <= most && !name.chars().any(is_hidden)
+}
+
 /// Refuses text with hidden letters.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use crate::{
     housekeeping,
     models::huge_pages,
     net::{Listener, Workers},
-    telemetry,
+    routing, telemetry,
 };
 
 /// How long answers that were cut have to tell their clients so.
@@ -85,6 +85,7 @@ async fn serve_until_signal(app: App, listener: Listener, grace: Duration) -> an
     app.background.spawn(async move { warm_up(&warm).await });
     app.background.spawn(housekeeping::run(app.clone()));
     app.background.spawn(housekeeping::watch_limits(app.clone()));
+    app.background.spawn(routing::watch(app.clone()));
     let workers = Arc::new(Workers::start().context("no thread can be started to serve connections")?);
     let serving = listener.serve(api::doors(&app), workers.clone(), stop.clone(), connections.clone());
     let accepting = tokio::spawn(serving);

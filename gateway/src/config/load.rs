@@ -116,7 +116,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         price.check().map_err(|why| ConfigError::Meaning(format!("`prices.{model}` {why}")))?;
     }
     config.telemetry.otlp.check().map_err(ConfigError::Meaning)?;
-    routing::check(&config.upstreams, &config.models).map_err(ConfigError::Meaning)
+    let upstreams: Vec<_> = config.upstreams.iter().collect();
+    let models: Vec<_> = config.models.iter().collect();
+    routing::check(&upstreams, &models).map_err(ConfigError::Meaning)
 }
 
 #[cfg(test)]

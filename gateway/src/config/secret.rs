@@ -3,6 +3,7 @@
 use std::{env, fmt, fs, path::PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// A secret: the text itself, `{ env = "NAME" }` or `{ file = "path" }`. Prints as `***`.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
@@ -29,6 +30,15 @@ pub(crate) struct FromFile {
 }
 
 impl Secret {
+    /// Where it is found, which is no secret; none when the text itself stands here.
+    pub(crate) fn reference(&self) -> Option<Value> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Env(from) => Some(json!({ "env": from.env })),
+            Self::File(from) => Some(json!({ "file": from.file })),
+        }
+    }
+
     /// Whether the text itself stands here, rather than where it is found.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self, Self::Plain(_))

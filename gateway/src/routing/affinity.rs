@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use kubemate_identity::TenantId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,14 +11,22 @@ use super::{Ask, config::Policy, route::Route};
 /// The same for calls that should meet the same target; none when nothing says so. Tenants never share one, because
 /// their caches must not meet.
 pub(super) fn key(ask: &Ask<'_>, route: &Route) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    (ask.caller.tenant.as_str(), route.name()).hash(&mut hasher);
+    let tenant = &ask.caller.tenant;
     match route.policy() {
-        Policy::Session => ask.session?.hash(&mut hasher),
-        Policy::Prefix => beginning(ask.body, route.prefix_bytes())?.hash(&mut hasher),
-        Policy::Weighted | Policy::LeastInFlight | Policy::LowestLatency => return None,
+        Policy::Session => ask.session.map(|session| of(tenant, route, |hasher| session.hash(hasher))),
+        Policy::Prefix => {
+            beginning(ask.body, route.prefix_bytes()).map(|text| of(tenant, route, |hasher| text.hash(hasher)))
+        }
+        Policy::Weighted | Policy::LeastInFlight | Policy::LowestLatency => None,
     }
-    Some(hasher.finish())
+}
+
+/// The key of what `add` adds, within a tenant and a model.
+pub(super) fn of(tenant: &TenantId, route: &Route, add: impl FnOnce(&mut DefaultHasher)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (tenant.as_str(), route.name()).hash(&mut hasher);
+    add(&mut hasher);
+    hasher.finish()
 }
 
 /// What a prompt begins with, in the client's own bytes: whatever is equal there is equal to the model.

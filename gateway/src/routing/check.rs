@@ -15,10 +15,10 @@ pub(super) const LOCAL: &str = "local";
 ///
 /// # Errors
 /// A sentence for the operator.
-pub(crate) fn check(upstreams: &[UpstreamConfig], models: &[ModelConfig]) -> Result<(), String> {
+pub(crate) fn check(upstreams: &[&UpstreamConfig], models: &[&ModelConfig]) -> Result<(), String> {
     unique("upstreams", upstreams.iter().map(|upstream| upstream.name.as_str()))?;
     unique("models", models.iter().map(|model| model.name.as_str()))?;
-    upstreams.iter().try_for_each(check_upstream)?;
+    upstreams.iter().try_for_each(|upstream| check_upstream(upstream))?;
     let kinds: HashMap<&str, UpstreamKind> = upstreams.iter().map(|one| (one.name.as_str(), one.kind)).collect();
     let names = names(models)?;
     models.iter().try_for_each(|model| check_model(model, &kinds))?;
@@ -40,7 +40,7 @@ fn unique<'a>(list: &str, names: impl Iterator<Item = &'a str>) -> Result<(), St
 }
 
 /// Every name that can be asked for, and the model's place in the list.
-fn names(models: &[ModelConfig]) -> Result<HashMap<&str, usize>, String> {
+fn names<'a>(models: &[&'a ModelConfig]) -> Result<HashMap<&'a str, usize>, String> {
     let mut names: HashMap<&str, usize> = models.iter().enumerate().map(|(at, one)| (one.name.as_str(), at)).collect();
     for (at, model) in models.iter().enumerate() {
         for alias in &model.aliases {
@@ -136,7 +136,7 @@ fn check_model(model: &ModelConfig, upstreams: &HashMap<&str, UpstreamKind>) -> 
 
 fn check_fallbacks(
     model: &ModelConfig,
-    models: &[ModelConfig],
+    models: &[&ModelConfig],
     names: &HashMap<&str, usize>,
     upstreams: &HashMap<&str, UpstreamKind>,
 ) -> Result<(), String> {
@@ -157,7 +157,7 @@ fn check_fallbacks(
 }
 
 /// Follows the fallbacks of every model; meeting one that is still being followed is a loop.
-fn no_loops(models: &[ModelConfig], names: &HashMap<&str, usize>) -> Result<(), String> {
+fn no_loops(models: &[&ModelConfig], names: &HashMap<&str, usize>) -> Result<(), String> {
     let mut clear = HashSet::new();
     let mut path = Vec::new();
     models.iter().enumerate().try_for_each(|(at, _)| follow(at, models, names, &mut path, &mut clear))
@@ -165,7 +165,7 @@ fn no_loops(models: &[ModelConfig], names: &HashMap<&str, usize>) -> Result<(), 
 
 fn follow(
     at: usize,
-    models: &[ModelConfig],
+    models: &[&ModelConfig],
     names: &HashMap<&str, usize>,
     path: &mut Vec<usize>,
     clear: &mut HashSet<usize>,
@@ -188,17 +188,12 @@ fn follow(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::routing::Spec;
 
     fn refusal(text: &str) -> String {
-        #[derive(serde::Deserialize)]
-        struct Both {
-            upstreams: Vec<UpstreamConfig>,
-            models: Vec<ModelConfig>,
-        }
         let start = "[[upstreams]]\nname = \"u\"\nkind = \"openai\"\nbase_url = \"http://h/v1\"\n";
-        let both: Both = toml::from_str(&format!("{start}{text}")).unwrap();
-        check(&both.upstreams, &both.models).err().unwrap_or_default()
+        let spec: Spec = toml::from_str(&format!("{start}{text}")).unwrap();
+        Spec::check(&[&spec]).err().unwrap_or_default()
     }
 
     fn model(name: &str, more: &str) -> String {

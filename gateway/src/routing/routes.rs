@@ -54,8 +54,8 @@ pub(super) struct Sources {
 
 impl Spec {
     /// The part of the whole configuration that can change while the process runs.
-    pub(crate) fn of(config: &Config) -> Self {
-        Self { upstreams: config.upstreams.clone(), models: config.models.clone() }
+    pub(crate) fn of(config: Config) -> Self {
+        Self { upstreams: config.upstreams, models: config.models }
     }
 }
 
@@ -65,10 +65,15 @@ impl Routes {
     /// # Errors
     /// What is wrong with both together and what to change; when an upstream's secret cannot be read.
     pub(crate) fn new(loaded: &Loaded, saved: Spec, local: Arc<LocalModels>) -> anyhow::Result<Self> {
-        let file = Spec::of(&loaded.config);
-        let table = Table::build(&file.and(&saved), &Table::default())?;
+        let file = Spec::of(loaded.config.clone());
+        let table = Table::build(&[&file, &saved], &Table::default())?;
         let sources = Sources { path: loaded.file.clone(), file, saved };
         Ok(Self { table: ArcSwap::from_pointee(table), sources: Mutex::new(sources), local, since: unix_now() })
+    }
+
+    /// Puts another table in force; requests under way go on with the one they began with.
+    pub(super) fn put(&self, table: Table) {
+        self.table.store(Arc::new(table));
     }
 
     /// Who would answer for `model`: a configured name first, then a model on this machine.
@@ -89,6 +94,11 @@ impl Routes {
     /// How answers of `model` are kept; none when they are not.
     pub(crate) fn keeping(&self, model: &str) -> Option<Arc<Keeping>> {
         self.table.load().route(model)?.keeping.clone()
+    }
+
+    /// The upstream of that name.
+    pub(crate) fn upstream(&self, name: &str) -> Option<Arc<Upstream>> {
+        self.table.load().upstreams.get(name).cloned()
     }
 
     /// Every name that can be asked for, from memory.

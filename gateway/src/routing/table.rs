@@ -23,12 +23,14 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// Both together; `self` comes first.
-    pub(super) fn and(&self, other: &Self) -> Self {
-        let mut both = self.clone();
-        both.upstreams.extend(other.upstreams.iter().cloned());
-        both.models.extend(other.models.iter().cloned());
-        both
+    /// Checks all of them as one.
+    ///
+    /// # Errors
+    /// A sentence that names what to change.
+    pub(crate) fn check(all: &[&Self]) -> Result<(), String> {
+        let upstreams: Vec<&UpstreamConfig> = all.iter().flat_map(|spec| &spec.upstreams).collect();
+        let models: Vec<&ModelConfig> = all.iter().flat_map(|spec| &spec.models).collect();
+        check(&upstreams, &models)
     }
 }
 
@@ -45,18 +47,18 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The table that `spec` describes. Upstreams, health and comparisons of `before` that did not change go on.
+    /// The table that `specs` describe together. Upstreams, health and comparisons of `before` that did not change go on.
     ///
     /// # Errors
     /// What is wrong and what to change.
-    pub(super) fn build(spec: &Spec, before: &Self) -> anyhow::Result<Self> {
-        check(&spec.upstreams, &spec.models).map_err(anyhow::Error::msg)?;
+    pub(super) fn build(specs: &[&Spec], before: &Self) -> anyhow::Result<Self> {
+        Spec::check(specs).map_err(anyhow::Error::msg)?;
         let mut table = Self::default();
-        for config in spec.upstreams.iter().filter(|upstream| upstream.kind != UpstreamKind::Local) {
+        let upstreams = specs.iter().flat_map(|spec| &spec.upstreams);
+        for config in upstreams.filter(|upstream| upstream.kind != UpstreamKind::Local) {
             table.upstreams.insert(config.name.clone(), upstream(config, before)?);
         }
-        table.routes.reserve(spec.models.len());
-        for model in &spec.models {
+        for model in specs.iter().flat_map(|spec| &spec.models) {
             table.add(model, before);
         }
         table.import(before);
@@ -70,6 +72,11 @@ impl Table {
 
     pub(super) fn names(&self) -> impl Iterator<Item = (&String, &Arc<Route>)> {
         self.routes.iter()
+    }
+
+    /// What is known of the models of an upstream.
+    pub(super) fn health_of(&self, upstream: &str) -> impl Iterator<Item = &Arc<Health>> {
+        self.health.iter().filter(move |((name, _), _)| name == upstream).map(|(_, health)| health)
     }
 
     fn add(&mut self, model: &ModelConfig, before: &Self) {

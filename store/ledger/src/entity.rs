@@ -15,6 +15,7 @@ pub(crate) mod job;
 pub(crate) mod limit;
 pub(crate) mod project;
 pub(crate) mod response;
+pub(crate) mod route;
 pub(crate) mod setting;
 pub(crate) mod store;
 pub(crate) mod tenant;

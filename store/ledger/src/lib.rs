@@ -31,6 +31,7 @@ mod owned;
 mod page;
 mod removal;
 mod responses;
+mod routes;
 mod searchable;
 mod settings;
 mod sqlite;
@@ -54,6 +55,7 @@ pub use entity::{
     limit::Model as LimitRow,
     project::Model as ProjectRow,
     response::Model as ResponseRow,
+    route::Model as RouteRow,
     store::Model as StoreRow,
     tenant::Model as TenantRow,
     usage::Model as UsageRow,

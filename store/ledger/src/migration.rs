@@ -7,6 +7,7 @@ mod m0002_knowledge;
 mod m0003_jobs;
 mod m0004_answers;
 mod m0005_records;
+mod m0006_routes;
 mod m0007_limits;
 
 /// All migrations, oldest first.
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_jobs::Migration),
             Box::new(m0004_answers::Migration),
             Box::new(m0005_records::Migration),
+            Box::new(m0006_routes::Migration),
             Box::new(m0007_limits::Migration),
         ]
     }

@@ -57,6 +57,23 @@ impl Setup {
         self
     }
 
+
+    /// Writes the configuration file with this in place of what was added; a running server reads it again.
+    pub(crate) fn rewrite(&self, more: &str) {
+        let next = self.folder().join("kubemate.toml.next");
+        fs::write(&next, self.text(more)).expect("the configuration can be written");
+        fs::rename(&next, self.folder().join("kubemate.toml")).expect("the configuration can be replaced");
+    }
+
+    fn text(&self, more: &str) -> String {
+        let store = self.folder().join("data");
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\ndata_dir = {store:?}\n[auth]\nadmin_key = {{ env = \"KUBEMATE_ADMIN_KEY\" }}\n\
+             [weights]\ncache_dir = {:?}\n{more}",
+            binary::cache()
+        )
+    }
+
     /// The folder of stores, configuration and log.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -72,14 +89,7 @@ impl Setup {
 
     fn configure(&self, command: &mut Command) {
         let file = self.folder().join("kubemate.toml");
-        let store = self.folder().join("data");
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\ndata_dir = {store:?}\n[auth]\nadmin_key = {{ env = \"KUBEMATE_ADMIN_KEY\" }}\n\
-             [weights]\ncache_dir = {:?}\n{}",
-            binary::cache(),
-            self.tables
-        );
-        fs::write(&file, text).expect("the configuration can be written");
+        fs::write(&file, self.text(&self.tables)).expect("the configuration can be written");
         command.arg("--config").arg(&file).env("KUBEMATE_ADMIN_KEY", ADMIN);
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KUBEMATE__")) {
             command.env_remove(name); // a developer's own settings are not the walk's

@@ -19,7 +19,7 @@ fn route(policy: &str, targets: &[(&str, u32)], more: &str) -> Arc<Route> {
         targets.join(",")
     );
     let spec: Spec = toml::from_str(&text).unwrap();
-    Table::build(&spec, &Table::default()).unwrap().route("m").unwrap().clone()
+    Table::build(&[&spec], &Table::default()).unwrap().route("m").unwrap().clone()
 }
 
 fn picks(route: &Route, key: impl Fn(u64) -> Option<u64>, count: u64) -> HashMap<String, u64> {

@@ -5,7 +5,7 @@ fn spec(text: &str) -> Spec {
 }
 
 fn build(text: &str, before: &Table) -> Table {
-    Table::build(&spec(text), before).unwrap()
+    Table::build(&[&spec(text)], before).unwrap()
 }
 
 const TWO: &str = r#"

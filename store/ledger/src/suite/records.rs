@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{Case, NOW, NOW_MS, assert_conflict, assert_invalid, assert_not_found};
 use crate::{
-    AssistantRow, AuditEvent, Ledger, LedgerError, LimitRow, NewAssistant, NewResponse, Order, Outcome, Page, UsageBy,
-    UsageFilter, UsageOf, UsageRow, new_id,
+    AssistantRow, AuditEvent, Ledger, LedgerError, LimitRow, NewAssistant, NewResponse, Order, Outcome, Page, RouteRow,
+    UsageBy, UsageFilter, UsageOf, UsageRow, new_id,
 };
 
 /// A day in milliseconds.
@@ -18,6 +18,7 @@ pub(super) async fn run(ledger: &Ledger) -> Result<(), LedgerError> {
     budgets_find_what_was_spent(ledger).await?;
     limits_are_set_and_taken_off(ledger).await?;
     settings_are_kept(ledger).await?;
+    routes_are_kept(ledger).await?;
     assistants_and_responses_are_kept(ledger).await
 }
 
@@ -31,6 +32,23 @@ fn event(case: &Case<'_>, at_ms: i64) -> AuditEvent {
         at_ms,
         detail: json!({"z": 1, "a": {"名": ["值", null, 1.5]}}),
     }
+}
+
+async fn routes_are_kept(ledger: &Ledger) -> Result<(), LedgerError> {
+    let row = |kind: &str, spec: &str| RouteRow {
+        kind: kind.to_owned(),
+        name: "模型/a:1".to_owned(),
+        spec: spec.to_owned(),
+        updated_at: NOW,
+    };
+    ledger.put_route(row("upstream", "{}")).await?;
+    ledger.put_route(row("model", "{}")).await?;
+    ledger.put_route(row("model", "{\"a\":1}")).await?;
+    assert_eq!(ledger.routes().await?, [row("model", "{\"a\":1}"), row("upstream", "{}")]);
+    ledger.delete_route("model", "模型/a:1").await?;
+    assert_not_found(ledger.delete_route("model", "模型/a:1").await, "a route that was deleted");
+    assert_eq!(ledger.routes().await?.len(), 1);
+    ledger.delete_route("upstream", "模型/a:1").await
 }
 
 async fn the_audit_chain_holds(ledger: &Ledger) -> Result<(), LedgerError> {

@@ -1,0 +1,224 @@
+//! An upstream that answers as OpenAI would, or goes wrong as it is told.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What an upstream does with a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Mood {
+    /// Answers.
+    Well,
+    /// Answers with this status.
+    Refusing(u16),
+    /// Reads the request and resets the connection.
+    Resetting,
+    /// Sends the head of an answer and so many events, then resets the connection.
+    ResettingAfter(usize),
+    /// Sends the head of an answer and so many events, then nothing more.
+    StallingAfter(usize),
+}
+
+/// Events of a stream before the one that ends it.
+pub(crate) const EVENTS: usize = 5;
+
+/// A server on a port of its own.
+pub(crate) struct Faulty {
+    pub(crate) address: SocketAddr,
+    told: Arc<Told>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Told {
+    name: String,
+    mood: Mutex<Mood>,
+    seen: AtomicUsize,
+    open: AtomicUsize,
+}
+
+impl Faulty {
+    /// A server that is well.
+    pub(crate) async fn start(name: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let told = Told {
+            name: name.to_owned(),
+            mood: Mutex::new(Mood::Well),
+            seen: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+        };
+        let faulty = Self { address, told: Arc::new(told), accepting: Mutex::new(None) };
+        faulty.accept(listener);
+        faulty
+    }
+
+    fn accept(&self, listener: TcpListener) {
+        let told = self.told.clone();
+        let accepting = tokio::spawn(async move {
+            let mut connections = JoinSet::new(); // aborted with this task
+            loop {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                connections.spawn(serve(stream, told.clone()));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        *self.accepting.lock().expect("not poisoned") = Some(accepting);
+    }
+
+    /// From now on it behaves like this.
+    pub(crate) fn becomes(&self, mood: Mood) {
+        *self.told.mood.lock().expect("not poisoned") = mood;
+    }
+
+    /// Requests read so far.
+    pub(crate) fn seen(&self) -> usize {
+        self.told.seen.load(Ordering::SeqCst)
+    }
+
+    /// Requests whose connection is open and whose answer is not whole.
+    pub(crate) fn open(&self) -> usize {
+        self.told.open.load(Ordering::SeqCst)
+    }
+
+    /// Closes everything, as a process that was killed does.
+    pub(crate) async fn dies(&self) {
+        let accepting = self.accepting.lock().expect("not poisoned").take();
+        if let Some(accepting) = accepting {
+            accepting.abort();
+            let _aborted = accepting.await;
+        }
+    }
+
+    /// Listens again on the same port.
+    pub(crate) async fn returns(&self) {
+        self.accept(TcpListener::bind(self.address).await.expect("the port is free"));
+    }
+
+    /// Its entry in the configuration, with `more` settings.
+    pub(crate) fn config(&self, more: &str) -> String {
+        let name = &self.told.name;
+        format!(
+            "[[upstreams]]\nname = \"{name}\"\nkind = \"openai\"\nbase_url = \"http://{}/v1\"\n{more}\n",
+            self.address
+        )
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        if let Some(accepting) = self.accepting.lock().expect("not poisoned").take() {
+            accepting.abort();
+        }
+    }
+}
+
+/// Counts a request as open until its answer is whole or its connection gone.
+struct Open<'a>(&'a Told);
+
+impl<'a> Open<'a> {
+    fn new(told: &'a Told) -> Self {
+        told.open.fetch_add(1, Ordering::SeqCst);
+        Self(told)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn serve(mut stream: TcpStream, told: Arc<Told>) {
+    stream.set_nodelay(true).expect("an option");
+    while let Some(body) = request(&mut stream).await {
+        told.seen.fetch_add(1, Ordering::SeqCst);
+        let _open = Open::new(&told);
+        let mood = *told.mood.lock().expect("not poisoned");
+        let streams = body.contains("\"stream\":true");
+        let served = match mood {
+            Mood::Well if streams => whole_stream(&mut stream, &told.name).await,
+            Mood::Well => plain(&mut stream, 200, &completion(&told.name)).await,
+            Mood::Refusing(status) => {
+                plain(&mut stream, status, "{\"error\":{\"message\":\"told to refuse\",\"type\":\"t\"}}").await
+            }
+            Mood::Resetting => return reset(&stream),
+            Mood::ResettingAfter(count) => {
+                some_events(&mut stream, &told.name, count).await;
+                return reset(&stream);
+            }
+            Mood::StallingAfter(count) => {
+                some_events(&mut stream, &told.name, count).await;
+                let _until_it_is_closed = stream.read(&mut [0; 16]).await;
+                return;
+            }
+        };
+        if served.is_err() {
+            return;
+        }
+    }
+}
+
+/// Closes so that the other side sees a reset.
+fn reset(stream: &TcpStream) {
+    stream.set_zero_linger().expect("an option");
+}
+
+/// The body of the next request; none at the connection's end.
+async fn request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    let head = loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+    let length = text.split("content-length:").nth(1).and_then(|rest| rest.split("\r\n").next());
+    let length: usize = length.map_or(0, |length| length.trim().parse().expect("a number"));
+    while bytes.len() < head + length {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(String::from_utf8_lossy(&bytes[head..]).into_owned())
+}
+
+async fn plain(stream: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).await
+}
+
+fn completion(name: &str) -> String {
+    let message = format!("{{\"role\":\"assistant\",\"content\":\"{name}\"}}");
+    let usage = "{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4}";
+    format!(
+        "{{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"message\":{message},\"finish_reason\":\"stop\"}}],\"usage\":{usage}}}"
+    )
+}
+
+fn event(delta: &str, finish: &str) -> String {
+    let data = format!(
+        "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+    );
+    format!("{:x}\r\n{data}\r\n", data.len())
+}
+
+async fn some_events(stream: &mut TcpStream, name: &str, count: usize) {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let events: String = (0..count).map(|_| event(&format!("{{\"content\":\"{name}\"}}"), "null")).collect();
+    let _reader_may_have_left = stream.write_all(format!("{head}{events}").as_bytes()).await;
+}
+
+async fn whole_stream(stream: &mut TcpStream, name: &str) -> std::io::Result<()> {
+    some_events(stream, name, EVENTS).await;
+    let done = "data: [DONE]\n\n";
+    let end = format!("{}{:x}\r\n{done}\r\n0\r\n\r\n", event("{}", "\"stop\""), done.len());
+    stream.write_all(end.as_bytes()).await
+}

@@ -1,0 +1,199 @@
+//! The routing table: who is chosen, and how it changes while the server runs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use http::{Method, Request, header};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+
+use crate::harness::{ADMIN, Api, Faulty, Server, Setup, until};
+
+/// Longest wait for what takes milliseconds on an idle machine.
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn model(name: &str, upstreams: &[&str], more: &str) -> String {
+    let target = |upstream: &&str| format!("{{ upstream = \"{upstream}\", model = \"m\" }}");
+    let targets: Vec<String> = upstreams.iter().map(target).collect();
+    format!("[[models]]\nname = \"{name}\"\ntargets = [{}]\n{more}\n", targets.join(", "))
+}
+
+fn chat(model: &str, text: &str) -> Value {
+    json!({"model": model, "messages": [{"role": "user", "content": text}]})
+}
+
+/// Who answered: every upstream says its own name.
+async fn answered(api: &Api, body: Value) -> String {
+    let answer = api.post("/v1/chat/completions", body).await.json();
+    answer["choices"][0]["message"]["content"].as_str().expect("a name").to_owned()
+}
+
+/// As [`answered`], of a session.
+async fn of_session(server: &Server, session: &str) -> String {
+    let request = Request::post(format!("http://{}/v1/chat/completions", server.address))
+        .header(header::AUTHORIZATION, format!("Bearer {ADMIN}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("x-session-id", session)
+        .body(Full::<bytes::Bytes>::from(chat("m", "Hi").to_string()))
+        .expect("a request");
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let body = client.request(request).await.expect("an answer").into_body().collect().await.expect("whole");
+    let answer: Value = serde_json::from_slice(&body.to_bytes()).expect("JSON");
+    answer["choices"][0]["message"]["content"].as_str().expect("a name").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_beginnings_and_sessions_meet_the_same_target() {
+    let (a, b, c) = (Faulty::start("a").await, Faulty::start("b").await, Faulty::start("c").await);
+    let upstreams = a.config("") + &b.config("") + &c.config("");
+    let all = ["a", "b", "c"];
+    let text = upstreams + &model("p", &all, "policy = \"prefix\"") + &model("m", &all, "policy = \"session\"");
+    let server = Setup::new().with(&text).start().await;
+    let mut homes: BTreeMap<String, usize> = BTreeMap::new();
+    for subject in 0..24 {
+        let prompt = format!("{subject} {}", "The same long beginning. ".repeat(20));
+        let home = answered(&server.admin(), chat("p", &format!("{prompt} First question?"))).await;
+        assert_eq!(answered(&server.admin(), chat("p", &format!("{prompt} Second question?"))).await, home);
+        let session = format!("session-{subject}");
+        let place = of_session(&server, &session).await;
+        assert_eq!(of_session(&server, &session).await, place);
+        let mut named = chat("m", "By the field");
+        named["user"] = json!(session);
+        assert_eq!(answered(&server.admin(), named).await, place, "the field `user` says the same");
+        *homes.entry(home).or_default() += 1;
+    }
+    assert_eq!(homes.len(), 3, "beginnings spread: {homes:?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_is_read_again_and_a_bad_one_changes_nothing() {
+    let (old, new) = (Faulty::start("old").await, Faulty::start("new").await);
+    let setup = Setup::new().with(&(old.config("") + &model("m", &["old"], "")));
+    let server = setup.start().await;
+    let api = server.admin();
+    assert_eq!(answered(&api, chat("m", "Hi")).await, "old");
+    setup.rewrite(&(new.config("") + &model("m", &["new"], "aliases = [\"mm\"]")));
+    until("the new table", LIMIT, async || {
+        let answer = answered(&api, chat("m", "Hi")).await; // no request fails on the way
+        (answer == "new").then_some(())
+    })
+    .await;
+    assert_eq!(answered(&api, chat("mm", "Hi")).await, "new");
+    setup.rewrite(&(new.config("") + &model("m", &["nowhere"], "")));
+    until("a line about the bad file", LIMIT, async || {
+        server.log().contains("names upstream `nowhere`, which is not defined").then_some(())
+    })
+    .await;
+    assert_eq!(answered(&api, chat("mm", "Hi")).await, "new");
+    setup.rewrite(&(old.config("") + &model("again", &["old"], "")));
+    until("the good file", LIMIT, async || {
+        let answer = api.post("/v1/chat/completions", chat("again", "Hi")).await;
+        answer.status.is_success().then_some(())
+    })
+    .await;
+    api.post("/v1/chat/completions", chat("m", "Hi")).await.refused(404);
+    server.stop().await;
+}
+
+fn problem(answer: &crate::harness::Answer, status: u16) -> String {
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+    answer.text()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upstreams_and_models_are_added_while_it_runs_and_stay() {
+    let (filed, added) = (Faulty::start("filed").await, Faulty::start("added").await);
+    let setup = Setup::new().with(&(filed.config("") + &model("f", &["filed"], "")));
+    let server = setup.start().await;
+    let admin = server.admin();
+    let upstream = json!({"name": "added", "kind": "openai", "base_url": format!("http://{}/v1", added.address)});
+    let clear = {
+        let mut upstream = upstream.clone();
+        upstream["api_key"] = json!("sk-clear");
+        upstream
+    };
+    let told = problem(&admin.post("/admin/v1/upstreams", clear).await, 400);
+    assert!(told.contains("in clear") && !told.contains("sk-clear"), "{told}");
+    problem(&admin.post("/admin/v1/upstreams", upstream.clone()).await, 201);
+    problem(&admin.post("/admin/v1/upstreams", upstream.clone()).await, 409);
+    let entry = json!({"name": "org/x:1", "targets": [{"upstream": "added", "model": "m"}]});
+    problem(&admin.post("/admin/v1/models", entry.clone()).await, 201);
+    assert_eq!(answered(&admin, chat("org/x:1", "Hi")).await, "added");
+    let alias = json!({"name": "other", "aliases": ["f"], "targets": [{"upstream": "added", "model": "m"}]});
+    assert!(problem(&admin.post("/admin/v1/models", alias).await, 400).contains("alias `f`"));
+    for (method, path) in [(Method::DELETE, "/admin/v1/models/f"), (Method::DELETE, "/admin/v1/upstreams/filed")] {
+        assert!(problem(&admin.call(method, path, None).await, 409).contains("configuration file"));
+    }
+    assert!(problem(&admin.delete("/admin/v1/upstreams/added").await, 400).contains("`added`"), "a model names it");
+    let listed = admin.get("/admin/v1/models").await.json();
+    let sources: Vec<_> = listed["data"].as_array().unwrap().iter().map(|one| (&one["name"], &one["source"])).collect();
+    assert_eq!(sources, [(&json!("f"), &json!("file")), (&json!("org/x:1"), &json!("ledger"))]);
+    server.stop().await;
+
+    let server = setup.start().await;
+    let admin = server.admin();
+    assert_eq!(answered(&admin, chat("org/x:1", "Hi")).await, "added", "after a restart");
+    let mut other = entry.clone();
+    other["targets"][0]["upstream"] = json!("filed");
+    problem(&admin.call(Method::PUT, "/admin/v1/models/org/x:1", Some(other)).await, 200);
+    assert_eq!(answered(&admin, chat("org/x:1", "Hi")).await, "filed");
+    problem(&admin.delete("/admin/v1/upstreams/added").await, 204);
+    problem(&admin.delete("/admin/v1/models/org/x:1").await, 204);
+    problem(&admin.delete("/admin/v1/models/org/x:1").await, 404);
+    admin.post("/v1/chat/completions", chat("org/x:1", "Hi")).await.refused(404);
+    let rows = admin.get("/admin/v1/tenants/default/audit?limit=1000").await.json();
+    let actions: Vec<_> = rows["data"].as_array().unwrap().iter().filter_map(|row| row["action"].as_str()).collect();
+    for action in ["upstream.create", "upstream.delete", "model.create", "model.replace", "model.delete"] {
+        assert!(actions.contains(&action), "{action} in {actions:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_choice_is_explained_with_and_without_a_server() {
+    let (a, b) = (Faulty::start("a").await, Faulty::start("b").await);
+    let text =
+        a.config("") + &b.config("") + &model("m", &["a", "b"], "aliases = [\"mm\"]\npolicy = \"least_in_flight\"");
+    let setup = Setup::new().with(&text);
+    let server = setup.start().await;
+    answered(&server.admin(), chat("m", "Hi")).await;
+    let url = format!("http://{}", server.address);
+    let run = |arguments: &[&str]| {
+        let output = setup.command(arguments).output().expect("the command runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let live: Value = serde_json::from_str(&run(&["routes", "test", "mm", "--url", &url, "--json"])).expect("JSON");
+    assert_eq!((&live["model"], &live["policy"]), (&json!("m"), &json!("least_in_flight")));
+    assert!(live["targets"].as_array().unwrap().iter().any(|target| target["first_token_us"].as_u64() > Some(0)));
+    let text = run(&["routes", "test", "m", "--url", &url]);
+    assert!(text.contains("fewest open requests") && text.contains("among 2 of 2"), "{text}");
+    let routes = server.admin().get("/admin/v1/routes").await.json();
+    assert_eq!(routes["data"][0]["targets"][1]["state"], "well", "{routes}");
+    let metrics = server.stranger().get("/metrics").await.text();
+    assert!(metrics.contains("kubemate_upstream_requests_total{"), "{metrics}");
+    server.stop().await;
+    let offline = run(&["routes", "test", "mm", "--offline"]);
+    assert!(offline.contains("asked as mm") && offline.contains("least_in_flight"), "{offline}");
+    let unknown = setup.command(&["routes", "test", "nope", "--offline"]).output().expect("the command runs");
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no model `nope`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_models_are_swapped_in_without_a_failed_request() {
+    let one = Faulty::start("one").await;
+    let setup = Setup::new().with(&(one.config("") + &model("m", &["one"], "")));
+    let server = setup.start().await;
+    let api = server.admin();
+    let many: String = (0..10_000).map(|number| model(&format!("m{number}"), &["one"], "")).collect();
+    setup.rewrite(&(one.config("") + &model("m", &["one"], "") + &many));
+    until("the last of the new models", LIMIT, async || {
+        assert_eq!(answered(&api, chat("m", "Hi")).await, "one");
+        api.post("/v1/chat/completions", chat("m9999", "Hi")).await.status.is_success().then_some(())
+    })
+    .await;
+    assert!(fs::read_to_string(setup.folder().join("log")).expect("a log").contains("were read again"));
+    server.stop().await;
+}
