@@ -33,7 +33,7 @@ fn config(upstreams: &[&Faulty], settings: &str) -> String {
 }
 
 async fn serve(upstreams: &[&Faulty], settings: &str) -> Server {
-    Setup::new().with(&config(upstreams, settings)).start().await
+    Setup::new().tables(&config(upstreams, settings)).start().await
 }
 
 /// The data of every event.
@@ -198,7 +198,7 @@ async fn another_model_stands_in_where_the_key_may_use_it() {
     };
     let text =
         dead.config("") + &spare.config("") + &model("m", "dead", "fallbacks = [\"s\"]") + &model("s", "spare", "");
-    let server = Setup::new().with(&text).start().await;
+    let server = Setup::new().tables(&text).start().await;
     dead.dies().await;
     let answer = ask(&server.admin(), false).await.json();
     assert_eq!(answer["choices"][0]["message"]["content"], "spare");
@@ -230,7 +230,7 @@ async fn a_connection_that_is_not_made_in_time_is_tried_elsewhere() {
         "[[upstreams]]\nname = \"slow\"\nkind = \"openai\"\nbase_url = \"http://{address}/v1\"\nconnect_timeout = \"200ms\"\n"
     );
     let model = "[[models]]\nname = \"m\"\ntargets = [{ upstream = \"slow\", model = \"m\", weight = 1000000 }, { upstream = \"good\", model = \"m\" }]";
-    let server = Setup::new().with(&(slow + &good.config("") + model)).start().await;
+    let server = Setup::new().tables(&(slow + &good.config("") + model)).start().await;
     assert_eq!(ask(&server.admin(), false).await.json()["choices"][0]["message"]["content"], "good");
     server.stop().await;
 }

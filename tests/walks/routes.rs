@@ -49,7 +49,7 @@ async fn equal_beginnings_and_sessions_meet_the_same_target() {
     let upstreams = a.config("") + &b.config("") + &c.config("");
     let all = ["a", "b", "c"];
     let text = upstreams + &model("p", &all, "policy = \"prefix\"") + &model("m", &all, "policy = \"session\"");
-    let server = Setup::new().with(&text).start().await;
+    let server = Setup::new().tables(&text).start().await;
     let mut homes: BTreeMap<String, usize> = BTreeMap::new();
     for subject in 0..24 {
         let prompt = format!("{subject} {}", "The same long beginning. ".repeat(20));
@@ -70,7 +70,7 @@ async fn equal_beginnings_and_sessions_meet_the_same_target() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_is_read_again_and_a_bad_one_changes_nothing() {
     let (old, new) = (Faulty::start("old").await, Faulty::start("new").await);
-    let setup = Setup::new().with(&(old.config("") + &model("m", &["old"], "")));
+    let setup = Setup::new().tables(&(old.config("") + &model("m", &["old"], "")));
     let server = setup.start().await;
     let api = server.admin();
     assert_eq!(answered(&api, chat("m", "Hi")).await, "old");
@@ -105,7 +105,7 @@ fn problem(answer: &crate::harness::Answer, status: u16) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn upstreams_and_models_are_added_while_it_runs_and_stay() {
     let (filed, added) = (Faulty::start("filed").await, Faulty::start("added").await);
-    let setup = Setup::new().with(&(filed.config("") + &model("f", &["filed"], "")));
+    let setup = Setup::new().tables(&(filed.config("") + &model("f", &["filed"], "")));
     let server = setup.start().await;
     let admin = server.admin();
     let upstream = json!({"name": "added", "kind": "openai", "base_url": format!("http://{}/v1", added.address)});
@@ -156,7 +156,7 @@ async fn a_choice_is_explained_with_and_without_a_server() {
     let (a, b) = (Faulty::start("a").await, Faulty::start("b").await);
     let text =
         a.config("") + &b.config("") + &model("m", &["a", "b"], "aliases = [\"mm\"]\npolicy = \"least_in_flight\"");
-    let setup = Setup::new().with(&text);
+    let setup = Setup::new().tables(&text);
     let server = setup.start().await;
     answered(&server.admin(), chat("m", "Hi")).await;
     let url = format!("http://{}", server.address);
@@ -184,7 +184,7 @@ async fn a_choice_is_explained_with_and_without_a_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_models_are_swapped_in_without_a_failed_request() {
     let one = Faulty::start("one").await;
-    let setup = Setup::new().with(&(one.config("") + &model("m", &["one"], "")));
+    let setup = Setup::new().tables(&(one.config("") + &model("m", &["one"], "")));
     let server = setup.start().await;
     let api = server.admin();
     let many: String = (0..10_000).map(|number| model(&format!("m{number}"), &["one"], "")).collect();
