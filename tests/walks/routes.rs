@@ -8,7 +8,7 @@ use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, Api, Faulty, Server, Setup, until};
+use crate::harness::{ADMIN, Api, Faulty, Mood, Server, Setup, until};
 
 /// Longest wait for what takes milliseconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -195,5 +195,82 @@ async fn ten_thousand_models_are_swapped_in_without_a_failed_request() {
     })
     .await;
     assert!(fs::read_to_string(setup.folder().join("log")).expect("a log").contains("were read again"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_s_own_models_are_offered_when_asked_for() {
+    let (always, once) = (Faulty::start("always").await, Faulty::start("once").await);
+    always.lists(&["base", "adapter-1"]);
+    once.lists(&["m", "other"]);
+    let text = always.config("import_models = true") + &once.config("") + &model("m", &["always"], "");
+    let server = Setup::new().tables(&text).start().await;
+    let admin = server.admin();
+    until("the adapter", LIMIT, async || {
+        let answer = admin.post("/v1/chat/completions", chat("adapter-1", "Hi")).await;
+        answer.status.is_success().then_some(())
+    })
+    .await;
+    let imported = admin.post("/admin/v1/upstreams/once/import", json!({})).await.json();
+    assert_eq!(imported, json!({"listed": ["m", "other"], "added": ["other"]}));
+    assert_eq!(answered(&admin, chat("other", "Hi")).await, "once");
+    assert_eq!(answered(&admin, chat("m", "Hi")).await, "always", "what is configured counts");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_keeps_requests_away_before_one_fails() {
+    let (a, b) = (Faulty::start("a").await, Faulty::start("b").await);
+    let probe = "probe = { every = \"100ms\" }";
+    let text = a.config(probe) + &b.config(probe) + &model("m", &["a", "b"], "");
+    let server = Setup::new().tables(&text).start().await;
+    let state = async || {
+        let routes = server.admin().get("/admin/v1/routes").await.json();
+        routes["data"][0]["targets"][0]["state"].as_str().expect("a state").to_owned()
+    };
+    a.becomes(Mood::Refusing(503));
+    until("the probe", LIMIT, async || (state().await == "unwell").then_some(())).await;
+    for _ in 0..20 {
+        assert_eq!(answered(&server.admin(), chat("m", "Hi")).await, "b");
+    }
+    assert_eq!(a.seen(), 0);
+    a.becomes(Mood::Well);
+    until("the probe", LIMIT, async || (state().await == "well").then_some(())).await;
+    until("a request to it", LIMIT, async || (answered(&server.admin(), chat("m", "Hi")).await == "a").then_some(()))
+        .await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kserve_is_found_below_either_root() {
+    for root in ["/openai/v1", "/v1"] {
+        let one = Faulty::below("one", root).await;
+        let config = one.config("").replace("openai", "kserve").replace("/v1\"", "\"");
+        let server = Setup::new().tables(&(config + &model("m", &["one"], ""))).start().await;
+        for _ in 0..3 {
+            assert_eq!(answered(&server.admin(), chat("m", "Hi")).await, "one", "{root}");
+        }
+        assert_eq!(one.seen(), 3);
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_fails_is_rolled_back_and_nobody_notices() {
+    let (stable, canary) = (Faulty::start("stable").await, Faulty::start("canary").await);
+    canary.becomes(Mood::Refusing(500));
+    let lax = "health = { failures = 100000, requests = 100000 }";
+    let targets =
+        "targets = [{ upstream = \"stable\", model = \"m\" }, { upstream = \"canary\", model = \"m\", canary = true }]";
+    let text = stable.config(lax)
+        + &canary.config(lax)
+        + &format!("[[models]]\nname = \"m\"\n{targets}\ncanary = {{ requests = 10 }}\n");
+    let server = Setup::new().tables(&text).start().await;
+    for _ in 0..60 {
+        assert_eq!(answered(&server.admin(), chat("m", "Hi")).await, "stable");
+    }
+    assert_eq!(canary.seen(), 10, "judged after ten requests");
+    let routes = server.admin().get("/admin/v1/routes").await.json();
+    assert_eq!(routes["data"][0]["targets"][1]["state"], "rolled_back", "{routes}");
     server.stop().await;
 }

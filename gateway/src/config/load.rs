@@ -7,7 +7,11 @@ use std::{
 
 use toml::{Table, Value};
 
-use super::{Config, environment, unknown};
+use super::{
+    Config,
+    environment::{self, Override},
+    unknown,
+};
 use crate::routing;
 
 /// Read when no file is named and it exists in the working directory.
@@ -59,36 +63,57 @@ fn read(path: &Path) -> Result<Table, ConfigError> {
     toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
 }
 
-/// Applies the overrides one by one; a value that reads as TOML and fails as such is tried as plain text.
+/// Applies the overrides. All at once as a rule: a file may name thousands of models, and reading them costs.
 fn compose(
-    mut table: Table,
+    table: Table,
     variables: impl Iterator<Item = (String, String)>,
 ) -> Result<(Config, Vec<String>), ConfigError> {
-    let mut config = typed(&table)?;
     let changes = environment::overrides(variables);
-    for change in &changes {
+    if changes.is_empty() {
+        return Ok((typed(table)?, Vec::new()));
+    }
+    let config = match at_once(table.clone(), &changes) {
+        Ok(config) => config,
+        Err(_) => one_by_one(table, &changes)?,
+    };
+    Ok((config, changes.into_iter().map(|change| change.variable).collect()))
+}
+
+/// Every value as TOML where it reads as such.
+fn at_once(mut table: Table, changes: &[Override]) -> Result<Config, ConfigError> {
+    for change in changes {
+        let value = environment::typed(&change.text).unwrap_or_else(|| Value::String(change.text.clone()));
+        environment::apply(&mut table, change, value)?;
+    }
+    typed(table)
+}
+
+/// Finds the override that is wrong; a value that reads as TOML and fails as such is tried as plain text.
+fn one_by_one(mut table: Table, changes: &[Override]) -> Result<Config, ConfigError> {
+    let mut config = typed(table.clone())?;
+    for change in changes {
         let text = Value::String(change.text.clone());
         let first = environment::typed(&change.text).unwrap_or_else(|| text.clone());
         let mut next = table.clone();
         environment::apply(&mut next, change, first)?;
-        config = match typed(&next) {
+        config = match typed(next.clone()) {
             Ok(config) => config,
             Err(as_toml) => {
                 environment::apply(&mut next, change, text)?;
-                typed(&next).map_err(|_| in_variable(&change.variable, &as_toml))?
+                typed(next.clone()).map_err(|_| in_variable(&change.variable, &as_toml))?
             }
         };
         table = next;
     }
-    Ok((config, changes.into_iter().map(|change| change.variable).collect()))
+    Ok(config)
 }
 
 fn in_variable(variable: &str, error: &ConfigError) -> ConfigError {
     ConfigError::Environment { variable: variable.to_owned(), why: format!("is refused: {error}") }
 }
 
-fn typed(table: &Table) -> Result<Config, ConfigError> {
-    serde_path_to_error::deserialize(Value::Table(table.clone())).map_err(|error| {
+fn typed(table: Table) -> Result<Config, ConfigError> {
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let message = error.inner().to_string();
         let message = message.trim().to_owned();
         ConfigError::Key { path: error.path().to_string(), why: unknown::explain(&message).unwrap_or(message) }

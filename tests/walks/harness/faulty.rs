@@ -35,6 +35,10 @@ pub(crate) struct Faulty {
 
 struct Told {
     name: String,
+    /// Where its API begins; elsewhere there is nothing.
+    root: &'static str,
+    /// What it lists as its models.
+    models: Mutex<Vec<String>>,
     mood: Mutex<Mood>,
     seen: AtomicUsize,
     open: AtomicUsize,
@@ -43,10 +47,17 @@ struct Told {
 impl Faulty {
     /// A server that is well.
     pub(crate) async fn start(name: &str) -> Self {
+        Self::below(name, "/v1").await
+    }
+
+    /// The same, with its API elsewhere.
+    pub(crate) async fn below(name: &str, root: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let told = Told {
             name: name.to_owned(),
+            root,
+            models: Mutex::default(),
             mood: Mutex::new(Mood::Well),
             seen: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
@@ -74,7 +85,12 @@ impl Faulty {
         *self.told.mood.lock().expect("not poisoned") = mood;
     }
 
-    /// Requests read so far.
+    /// From now on it lists these models.
+    pub(crate) fn lists(&self, models: &[&str]) {
+        *self.told.models.lock().expect("not poisoned") = models.iter().map(|name| (*name).to_owned()).collect();
+    }
+
+    /// Calls of models so far.
     pub(crate) fn seen(&self) -> usize {
         self.told.seen.load(Ordering::SeqCst)
     }
@@ -116,6 +132,23 @@ impl Drop for Faulty {
     }
 }
 
+impl Told {
+    /// What it says to requests that call no model.
+    fn beside(&self, path: &str) -> Option<(u16, String)> {
+        let Some(path) = path.strip_prefix(self.root) else { return Some((404, "{}".to_owned())) };
+        if path != "/models" {
+            return None;
+        }
+        if let Mood::Refusing(status) = *self.mood.lock().expect("not poisoned") {
+            return Some((status, "{}".to_owned()));
+        }
+        let models = self.models.lock().expect("not poisoned");
+        let entries: Vec<String> =
+            models.iter().map(|id| format!("{{\"id\":\"{id}\",\"object\":\"model\"}}")).collect();
+        Some((200, format!("{{\"object\":\"list\",\"data\":[{}]}}", entries.join(","))))
+    }
+}
+
 /// Counts a request as open until its answer is whole or its connection gone.
 struct Open<'a>(&'a Told);
 
@@ -134,7 +167,13 @@ impl Drop for Open<'_> {
 
 async fn serve(mut stream: TcpStream, told: Arc<Told>) {
     stream.set_nodelay(true).expect("an option");
-    while let Some(body) = request(&mut stream).await {
+    while let Some((path, body)) = request(&mut stream).await {
+        if let Some((status, text)) = told.beside(&path) {
+            if plain(&mut stream, status, &text).await.is_err() {
+                return;
+            }
+            continue;
+        }
         told.seen.fetch_add(1, Ordering::SeqCst);
         let _open = Open::new(&told);
         let mood = *told.mood.lock().expect("not poisoned");
@@ -167,8 +206,8 @@ fn reset(stream: &TcpStream) {
     stream.set_zero_linger().expect("an option");
 }
 
-/// The body of the next request; none at the connection's end.
-async fn request(stream: &mut TcpStream) -> Option<String> {
+/// Path and body of the next request; none at the connection's end.
+async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -186,7 +225,8 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
             return None;
         }
     }
-    Some(String::from_utf8_lossy(&bytes[head..]).into_owned())
+    let path = text.split(' ').nth(1).expect("a path").to_owned();
+    Some((path, String::from_utf8_lossy(&bytes[head..]).into_owned()))
 }
 
 async fn plain(stream: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {

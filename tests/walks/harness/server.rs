@@ -57,7 +57,6 @@ impl Setup {
         self
     }
 
-
     /// Writes the configuration file with this in place of what was added; a running server reads it again.
     pub(crate) fn rewrite(&self, more: &str) {
         let next = self.folder().join("kubemate.toml.next");
