@@ -72,7 +72,7 @@ where
         match self {
             Self::Untouched(body) => body.is_end_stream(),
             Self::Whole(whole) => whole.is_none(),
-            Self::Stream(_, events) => events.is_done(),
+            Self::Stream(..) => false,
         }
     }
 
@@ -85,7 +85,8 @@ where
     }
 }
 
-/// One event a frame, as soon as its line is whole.
+/// One event a frame, as soon as its line is whole. After the last one the upstream is only read to its end, so that the
+/// connection can serve again.
 fn poll_events<B>(
     mut body: Pin<&mut B>,
     events: &mut Events,
@@ -98,10 +99,11 @@ where
         if let Some(event) = events.next() {
             return Poll::Ready(Some(Ok(Frame::data(event))));
         }
-        if events.ended() {
+        let frame = ready!(body.as_mut().poll_frame(context));
+        if events.ended() && !matches!(frame, Some(Ok(_))) {
             return Poll::Ready(None);
         }
-        let fed = match ready!(body.as_mut().poll_frame(context)) {
+        let fed = match frame {
             Some(Ok(frame)) => frame.data_ref().map_or(Ok(()), |data| events.feed(data)),
             Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
             None => events.finish(),

@@ -17,6 +17,7 @@ use crate::{
     api::ApiError,
     config::{Secret, UpstreamConfig, UpstreamKind},
     models::Freight,
+    routing::Routes,
 };
 
 /// Longest answer that is no stream; a model in detail names all of its tokens.
@@ -37,9 +38,10 @@ impl Manager {
     ///
     /// # Errors
     /// `NotFound` when there is none, `Invalid` when it is not an Ollama.
-    pub(crate) fn of(upstreams: &[UpstreamConfig], name: &str) -> Result<Self, ApiError> {
-        let found = upstreams.iter().find(|upstream| upstream.name == name);
-        let found = found.ok_or_else(|| ApiError::NotFound { kind: "upstream", id: name.to_owned() })?;
+    pub(crate) fn of(routes: &Routes, name: &str) -> Result<Self, ApiError> {
+        let found =
+            routes.upstream(name).ok_or_else(|| ApiError::NotFound { kind: "upstream", id: name.to_owned() })?;
+        let found = &found.config;
         if found.kind != UpstreamKind::Ollama {
             let message = format!("upstream `{name}` is no Ollama; only an Ollama's models are managed from here");
             return Err(ApiError::invalid("upstream", message));

@@ -59,18 +59,16 @@ impl Events {
         self.ready.pop_front()
     }
 
-    /// Whether nothing more comes out.
-    pub(super) fn is_done(&self) -> bool {
-        self.ended() && self.ready.is_empty()
-    }
-
-    /// Whether nothing more is read.
+    /// Whether the answer is over; what follows is not read.
     pub(super) fn ended(&self) -> bool {
         self.state == State::Ended
     }
 
     /// More of the upstream's bytes.
     pub(super) fn feed(&mut self, data: &[u8]) -> Result<(), Broken> {
+        if self.ended() {
+            return Ok(());
+        }
         self.lines.feed(data).map_err(|_| Broken::Foreign)?;
         while let Some(line) = self.lines.next().filter(|_| !self.ended()) {
             self.read(&line)?;

@@ -68,7 +68,7 @@ struct Which {
 /// Only who administers the instance may see and change what upstreams hold.
 fn manager(app: &App, operator: &Operator, upstream: &str) -> Result<Manager, ApiError> {
     operator.must_be_of_instance()?;
-    Manager::of(&app.config.upstreams, upstream)
+    Manager::of(&app.routes, upstream)
 }
 
 /// The models of an Ollama upstream, and which are in memory.

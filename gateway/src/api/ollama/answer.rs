@@ -127,6 +127,8 @@ fn lines(body: Body, mut writer: Writer) -> impl Stream<Item = Bytes> + Send {
                     }
                     Some(Event::Done) => {
                         yield Bytes::from(writer.last(Default::default()));
+                        // Read to its end, the upstream's connection can serve again.
+                        while data.next().await.is_some_and(|piece| piece.is_ok()) {}
                         return;
                     }
                     None => {}
