@@ -22,7 +22,7 @@ pub(crate) use documents::{Fact, documents, facts};
 pub(crate) use faulty::{EVENTS, Faulty, Mood};
 pub(crate) use folder::Folder;
 pub(crate) use library::Library;
-pub(crate) use ollama::{Ollama, THERE};
+pub(crate) use ollama::{Ollama, THERE, gguf};
 pub(crate) use pdf::pdf;
 pub(crate) use server::{ADMIN, Server, Setup};
 pub(crate) use shared::{shared, tenant};

@@ -1,5 +1,8 @@
 //! Ollama on both sides: a real server behind the gateway, and its clients in front.
 
+mod manage;
+mod registry;
+
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

@@ -64,6 +64,11 @@ impl Ollama {
         command
     }
 
+    /// The folder in which it keeps models.
+    pub(crate) fn models(&self) -> PathBuf {
+        self.folder.path().join("models")
+    }
+
     /// Where it is, as an upstream's `base_url` says it.
     pub(crate) fn root(&self) -> String {
         format!("http://{}", self.address)
