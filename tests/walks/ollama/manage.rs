@@ -107,7 +107,7 @@ async fn a_model_is_pulled_from_a_registry_with_progress() {
     assert_eq!(listed(&server.admin()).await[0]["name"], json!(name));
 
     let failed = bad(&server, &["pull", "--insecure", &format!("{}/library/nobody", registry.address)]).await;
-    assert!(failed.contains("real"), "{failed}");
+    assert!(failed.contains("does not exist"), "{failed}");
     let deeds = deeds(&server.admin()).await;
     let outcomes: Vec<&str> = deeds.iter().map(|(_, outcome)| outcome.as_str()).collect();
     assert_eq!(outcomes, ["begun", "ok", "begun", "failed"]);
