@@ -21,7 +21,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::{compile, places, steps::short};
+use crate::{compile, host, places, steps::short};
 use figures::Figures;
 use peers::{Kind, Workshop};
 use probes::{Pace, Probe, RPS_32};
@@ -79,6 +79,7 @@ pub(super) fn run(root: &Path, args: &GatewayArgs) -> anyhow::Result<()> {
         return soak::run(&rig, &workshop, minutes);
     }
     for kind in &kinds {
+        kind.tools().map_or(Ok(()), |tool| host::ensure(&[tool]))?;
         workshop.install(*kind)?;
     }
     let begun = Instant::now();
@@ -110,7 +111,7 @@ fn measure(rig: &Rig, workshop: &Workshop, kinds: &[Kind], pace: &Pace) -> anyho
 }
 
 fn one(rig: &Rig, server: &Server, probe: Probe, pace: &Pace, figures: &mut Figures) -> anyhow::Result<()> {
-    if probe.is_beyond(figures.median(RPS_32, server.kind)) {
+    if !probe.is_for(server.kind) || probe.is_beyond(figures.median(RPS_32, server.kind)) {
         return Ok(());
     }
     figures.add(server.kind, probe.run(rig, server, pace)?);

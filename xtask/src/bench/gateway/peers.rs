@@ -10,8 +10,13 @@ use std::{
 
 use anyhow::Context;
 
-use super::server::{Server, free_address};
-use crate::{bench::data, command, places, venv};
+use super::server::{Process, Server, free_address};
+use crate::{
+    bench::data,
+    command,
+    host::{self, Tool},
+    places, venv,
+};
 
 /// What is measured, in the order of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +44,19 @@ impl Kind {
             Self::LiteLlm => "litellm",
         }
     }
+
+    /// What has to be on the machine for it.
+    pub(super) fn tools(self) -> Option<Tool> {
+        match self {
+            Self::Kubemate => Some(host::REDIS),
+            Self::Smg | Self::VllmRouter | Self::LiteLlm => Some(host::PYTHON),
+            Self::Direct | Self::Nginx => None,
+        }
+    }
 }
+
+/// Kubemate's model whose answers are kept; the other one, `mock`, is asked each time.
+pub(super) const KEPT: &str = "kept";
 
 /// Where the servers of one run are made: their programs, a folder of their own, and the upstream they all ask.
 #[derive(Debug)]
@@ -82,7 +99,7 @@ impl Workshop {
         let (program, key) = match kind {
             Kind::Direct => return Ok(Server::running(kind, self.upstream)),
             Kind::Nginx => (self.nginx(address)?, "none".to_owned()),
-            Kind::Kubemate => return self.kubemate(address),
+            Kind::Kubemate => return self.kubemate(address, "kubemate", ""),
             Kind::Smg => (self.router(kind, &["launch"], address)?, "none".to_owned()),
             Kind::VllmRouter => (self.router(kind, &[], address)?, "none".to_owned()),
             Kind::LiteLlm => (self.litellm(address)?, self.master.clone()),
@@ -130,17 +147,25 @@ impl Workshop {
         Ok(program)
     }
 
-    /// The configuration of docs/CONFIG.md, with keys, usage and audit as they are by default. Its key is a tenant's.
-    fn kubemate(&self, address: SocketAddr) -> anyhow::Result<Server> {
-        let place = self.place(Kind::Kubemate)?;
-        let (config, data) = (place.join("kubemate.toml"), place.join("data"));
-        let text = format!(
-            "[server]\nlisten = \"{address}\"\n\n[store]\ndata_dir = {data:?}\n\n[auth]\nadmin_key = {{ env = \"KUBEMATE_ADMIN_KEY\" }}\n\n\
-             [[upstreams]]\nname = \"mock\"\nkind = \"openai\"\nbase_url = \"http://{}/v1\"\n\n\
-             [[models]]\nname = \"mock\"\ntargets = [{{ upstream = \"mock\", model = \"mock\", weight = 1 }}]\n",
-            self.upstream
+    /// Kubemate with a Redis server of its own, asked anew for each hit.
+    pub(super) fn start_with_redis(&self) -> anyhow::Result<(Process, Server)> {
+        let address = free_address()?;
+        let mut redis = Command::new("redis-server");
+        redis.args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--save", "", "--appendonly", "no"]);
+        let redis = Process::start(self.logged(redis, Kind::Kubemate)?)?;
+        let master = &self.master;
+        let cache = format!(
+            "[store.cache]\nkind = \"redis\"\nurl = \"redis://{address}/0\"\nseal_key = \"{master}\"\nnear = \"0s\"\n"
         );
-        fs::write(&config, text)?;
+        Ok((redis, self.kubemate(free_address()?, "kubemate-redis", &cache)?))
+    }
+
+    /// The configuration of docs/CONFIG.md, with keys, usage and audit as they are by default. Its key is a tenant's.
+    fn kubemate(&self, address: SocketAddr, name: &str, cache: &str) -> anyhow::Result<Server> {
+        let place = self.folder.join(name);
+        fs::create_dir_all(&place)?;
+        let (config, data) = (place.join("kubemate.toml"), place.join("data"));
+        fs::write(&config, kubemate_toml(address, &data, self.upstream, cache))?;
         let program = |verb: &[&str]| {
             let mut program = Command::new(&self.binary);
             program.args(verb).arg("--config").arg(&config).current_dir(&place).env("KUBEMATE_ADMIN_KEY", &self.master);
@@ -192,6 +217,17 @@ impl Workshop {
         let python = venv::interpreter(&list, &format!("bench-{name}"), &self.cache)?;
         Ok(python.with_file_name(name))
     }
+}
+
+fn kubemate_toml(address: SocketAddr, data: &Path, upstream: SocketAddr, cache: &str) -> String {
+    let target = "targets = [{ upstream = \"mock\", model = \"mock\", weight = 1 }]";
+    format!(
+        "[server]\nlisten = \"{address}\"\n\n[store]\ndata_dir = {data:?}\n\n{cache}\n\
+         [auth]\nadmin_key = {{ env = \"KUBEMATE_ADMIN_KEY\" }}\n\n\
+         [[upstreams]]\nname = \"mock\"\nkind = \"openai\"\nbase_url = \"http://{upstream}/v1\"\n\n\
+         [[models]]\nname = \"mock\"\n{target}\n\n\
+         [[models]]\nname = \"{KEPT}\"\n{target}\ncache = {{ ttl = \"1h\" }}\n"
+    )
 }
 
 impl Drop for Workshop {

@@ -9,7 +9,7 @@ use anyhow::bail;
 
 use super::{
     figures::{Figure, Figures},
-    peers::{Kind, Workshop},
+    peers::{KEPT, Kind, Workshop},
     rig::{Closed, Hold, Open, Rig, Streams},
     server::Server,
 };
@@ -29,12 +29,13 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn whole() -> Self {
         let probes = [1, 32, 256].map(Probe::Closed).into_iter().chain([100, 1000, 4000].map(Probe::Open));
-        let probes = probes.chain([Probe::First, Probe::Frames]).collect();
+        let probes = probes.chain([Probe::First, Probe::Frames, Probe::Hit(1), Probe::Hit(32)]).collect();
         Self { rounds: 5, probes, seconds: 1.0, starts: 3, held_frames: 16 }
     }
 
     pub(super) fn quick() -> Self {
-        let probes = vec![Probe::Closed(1), Probe::Closed(32), Probe::Closed(256), Probe::First, Probe::Frames];
+        let probes =
+            vec![Probe::Closed(1), Probe::Closed(32), Probe::Closed(256), Probe::First, Probe::Frames, Probe::Hit(1)];
         Self { rounds: 1, probes, seconds: 1.0, starts: 1, held_frames: 8 }
     }
 }
@@ -48,6 +49,8 @@ pub(super) const FRAME_P50: &str = "delay of a paced frame p50";
 pub(super) const STREAM_KIB: &str = "memory of a stream, 2,000 held";
 pub(super) const WHOLE: &str = "streams lost, 2,000 held";
 pub(super) const FAULTS: &str = "frames lost, joined or out of order";
+pub(super) const MEMORY_HIT: &str = "p50, memory-cache hit, 1 connection";
+pub(super) const REDIS_HIT: &str = "p50, Redis hit, 1 connection";
 pub(super) const FAILED: &str = "requests that failed, closed loop";
 pub(super) const IDLE: &str = "memory, idle";
 pub(super) const READY: &str = "cold start";
@@ -66,9 +69,15 @@ pub(super) enum Probe {
     First,
     /// Eight connections, streams as fast as they are taken.
     Frames,
+    /// So many connections, each asking what is kept in memory. Only Kubemate keeps answers here.
+    Hit(u32),
 }
 
 impl Probe {
+    pub(super) fn is_for(self, kind: Kind) -> bool {
+        !matches!(self, Self::Hit(_)) || kind == Kind::Kubemate
+    }
+
     /// Whether a server that answers at most `rps` would only fall behind: its backlog would burden whoever comes next.
     pub(super) fn is_beyond(self, rps: Option<f64>) -> bool {
         match (self, rps) {
@@ -89,6 +98,10 @@ impl Probe {
             Self::Closed(connections) => {
                 let options = [("connections", connections.to_string()), seconds];
                 Ok(closed(connections, &rig.ask(server, "closed", &options)?, server))
+            }
+            Self::Hit(connections) => {
+                let options = [("connections", connections.to_string()), ("model", KEPT.to_owned()), seconds];
+                Ok(hit("memory-cache", connections, &rig.ask(server, "closed", &options)?))
             }
             Self::Open(rate) => Ok(open(rate, &rig.ask(server, "open", &[("rate", rate.to_string()), seconds])?)),
             Self::First => {
@@ -120,6 +133,16 @@ fn closed(connections: u32, found: &Closed, server: &Server) -> Vec<Figure> {
         }
     }
     figures.into_iter().map(|figure| if figure.what == FAILED { figure } else { figure.when(good) }).collect()
+}
+
+/// What is served from a cache instead of the upstream.
+pub(super) fn hit(cache: &str, connections: u32, found: &Closed) -> Vec<Figure> {
+    let good = found.requests > 0.0 && found.errors == 0.0;
+    let figure = match connections {
+        1 => Figure::new(format!("p50, {cache} hit, 1 connection"), "µs", found.latency.p50_us),
+        many => Figure::new(format!("requests, {cache} hit, {many} connections"), "req/s", found.rps),
+    };
+    vec![figure.when(good)]
 }
 
 /// A server that falls behind has no latency at that rate.
@@ -178,11 +201,23 @@ pub(super) fn from_cold(
     thread::sleep(Duration::from_secs(1)); // what a start leaves behind settles
     figures.add(kind, vec![Figure::new(IDLE, "MiB", memory(rig, &server)?)]);
     warm(rig, &server)?;
+    if kind == Kind::Kubemate {
+        figures.add(kind, redis_hit(rig, workshop)?);
+    }
     // Two thousand streams take LiteLLM minutes, and its memory is no question.
     if kind != Kind::LiteLlm {
         figures.add(kind, hold(rig, &server, pace)?);
     }
     Ok(server)
+}
+
+/// From a server of its own whose cache is a Redis server, with nothing in front of it.
+fn redis_hit(rig: &Rig, workshop: &Workshop) -> anyhow::Result<Vec<Figure>> {
+    let (redis, server) = workshop.start_with_redis()?;
+    let options = [("connections", "1".to_owned()), ("model", KEPT.to_owned()), ("seconds", "2".to_owned())];
+    let found = rig.ask(&server, "closed", &options)?;
+    drop((server, redis));
+    Ok(hit("Redis", 1, &found))
 }
 
 /// Waits until a server has worked off what nobody waits for any more.
@@ -240,6 +275,16 @@ fn hold(rig: &Rig, server: &Server, pace: &Pace) -> anyhow::Result<Vec<Figure>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hits_are_told_under_the_names_that_targets_ask_for() {
+        let text = r#"{"requests":9,"errors":0,"rps":9.0,"latency":{"p50_us":5.0,"p99_us":6.0},"cpu_us_per_request":1.0,
+            "rss_before_kib":1,"rss_after_kib":1,"first_error":null}"#;
+        let found: Closed = serde_json::from_str(text).unwrap();
+        assert_eq!(hit("memory-cache", 1, &found), [Figure::new(MEMORY_HIT, "µs", 5.0)]);
+        assert_eq!(hit("Redis", 1, &found), [Figure::new(REDIS_HIT, "µs", 5.0)]);
+        assert!(Probe::Hit(1).is_for(Kind::Kubemate) && !Probe::Hit(1).is_for(Kind::Nginx));
+    }
 
     #[test]
     fn a_rate_that_is_not_kept_has_no_latency() {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     figures::Figures,
     peers::Kind,
-    probes::{FAULTS, FIRST_P99, IDLE, P50_1, READY, RPS_32, STREAM_KIB, WHOLE},
+    probes::{FAULTS, FIRST_P99, IDLE, MEMORY_HIT, P50_1, READY, REDIS_HIT, RPS_32, STREAM_KIB, WHOLE},
 };
 
 /// One target.
@@ -23,7 +23,8 @@ const OURS: Kind = Kind::Kubemate;
 pub(super) fn judged(figures: &Figures) -> Vec<Target> {
     [speed(figures), latency(figures), multiple(figures), routers(figures), first_token(figures)]
         .into_iter()
-        .chain([streams(figures), stream_memory(figures), idle(figures), ready(figures)])
+        .chain([streams(figures), stream_memory(figures), memory_hit(figures), redis_hit(figures)])
+        .chain([idle(figures), ready(figures)])
         .flatten()
         .collect()
 }
@@ -78,6 +79,17 @@ fn streams(figures: &Figures) -> Option<Target> {
 fn stream_memory(figures: &Figures) -> Option<Target> {
     let each = figures.median(STREAM_KIB, OURS)?;
     Some(Target { what: "at most 20 KiB a stream", measured: format!("{each:.1} KiB"), holds: each <= 20.0 })
+}
+
+fn memory_hit(figures: &Figures) -> Option<Target> {
+    let (hit, hop) = (figures.median(MEMORY_HIT, OURS)?, figures.median(P50_1, Kind::Nginx)?);
+    let measured = format!("{hit:.0} µs, nginx {hop:.0} µs");
+    Some(Target { what: "memory-cache hit faster than the nginx hop", measured, holds: hit < hop })
+}
+
+fn redis_hit(figures: &Figures) -> Option<Target> {
+    let hit = figures.median(REDIS_HIT, OURS)?;
+    Some(Target { what: "Redis hit p50 under 300 µs", measured: format!("{hit:.0} µs"), holds: hit < 300.0 })
 }
 
 fn idle(figures: &Figures) -> Option<Target> {
