@@ -142,6 +142,18 @@ async fn second_tries_stay_within_their_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_busy_everywhere_is_told_when_to_come_back() {
+    let one = Faulty::start("one").await;
+    let server = serve(&[&one], "").await;
+    one.becomes(Mood::Refusing(429));
+    let refused = ask(&server.admin(), false).await;
+    assert_eq!(refused.headers["x-should-retry"], "false");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!(refused.refused(429)["type"], "rate_limit_error");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_only_fails_is_left_alone() {
     let one = Faulty::start("one").await;
     let server = serve(&[&one], "health = { open = \"60s\" }").await;

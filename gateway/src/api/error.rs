@@ -60,6 +60,9 @@ pub(crate) enum ApiError {
     Stopping,
     #[error("upstream `{upstream}` {what}")]
     Upstream { upstream: String, what: String, status: StatusCode },
+    /// Every target was tried, or none may be asked: sending it again would only add to the load.
+    #[error("{message}")]
+    Exhausted { message: String, status: StatusCode, retry_after: Option<Duration> },
     /// The cause is logged, never sent.
     #[error("internal error; quote the x-request-id to your operator")]
     Internal(#[source] anyhow::Error),
@@ -120,7 +123,10 @@ impl ApiError {
             Self::QuotaSpent(_) => (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", Some("insufficient_quota")),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "server_error", Some("unavailable")),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "server_error", Some("stopping")),
-            Self::Upstream { status, .. } => (*status, "upstream_error", Some("upstream_error")),
+            Self::Exhausted { status: StatusCode::TOO_MANY_REQUESTS, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", Some("rate_limit_exceeded"))
+            }
+            Self::Exhausted { status, .. } | Self::Upstream { status, .. } => (*status, "upstream_error", Some("upstream_error")),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
         }
     }
@@ -145,12 +151,15 @@ impl ApiError {
     /// Headers that steer the retries of OpenAI's clients.
     fn steer(&self, response: &mut Response) {
         let headers = response.headers_mut();
-        if let Self::Busy { retry_after, .. } | Self::RateLimited { retry_after: Some(retry_after), .. } = self {
+        if let Self::Busy { retry_after, .. }
+        | Self::Exhausted { retry_after: Some(retry_after), .. }
+        | Self::RateLimited { retry_after: Some(retry_after), .. } = self
+        {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(*retry_after)));
             headers.insert("retry-after-ms", HeaderValue::from(retry_after.as_millis().max(1) as u64));
         }
         let hopeless = matches!(self, Self::RateLimited { retry_after: None, .. } | Self::QuotaSpent(_));
-        if hopeless || matches!(self, Self::Upstream { .. } | Self::Conflict(_)) {
+        if hopeless || matches!(self, Self::Upstream { .. } | Self::Exhausted { .. } | Self::Conflict(_)) {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if matches!(self, Self::Unauthenticated | Self::InvalidKey) {

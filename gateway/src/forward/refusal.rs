@@ -27,7 +27,8 @@ pub(crate) async fn refusal(upstream: &Upstream, response: http::Response<Upstre
             upstream.failed(StatusCode::BAD_GATEWAY, "refused the gateway's own credentials")
         }
         (StatusCode::TOO_MANY_REQUESTS, _) => {
-            ApiError::Busy { what: format!("upstream `{}`", upstream.name), retry_after: patience }
+            let message = format!("upstream `{}` is busy; try again in {} s", upstream.name, patience.as_secs());
+            ApiError::Exhausted { message, status, retry_after: Some(patience) }
         }
         (status, _) if status.is_client_error() => upstream.failed(status, status.as_str()),
         (status, _) => upstream.failed(StatusCode::BAD_GATEWAY, status.as_str()),

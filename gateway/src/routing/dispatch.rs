@@ -71,11 +71,8 @@ impl Routes {
 
 /// Nobody was even asked: all circuits are open.
 fn nobody(model: &str) -> ApiError {
-    ApiError::Upstream {
-        upstream: model.to_owned(),
-        what: "has no target that answers at present".to_owned(),
-        status: StatusCode::SERVICE_UNAVAILABLE,
-    }
+    let message = format!("no upstream of model `{model}` answers at present");
+    ApiError::Exhausted { message, status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None }
 }
 
 /// The models that may answer in `route`'s stead, its fallbacks' own fallbacks included, each once. A key that is bound

@@ -32,7 +32,9 @@ fn picks(route: &Route, key: impl Fn(u64) -> Option<u64>, count: u64) -> HashMap
 }
 
 fn eject(route: &Route, index: usize, now: u64) {
-    (0..5).for_each(|_| drop(route.places[index].health.failed(false, now)));
+    for _ in 0..5 {
+        route.places[index].health.failed(false, now);
+    }
 }
 
 const THREE: [(&str, u32); 3] = [("a", 1), ("b", 1), ("c", 1)];
@@ -99,7 +101,9 @@ fn a_single_target_is_never_ejected_but_its_circuit_opens() {
     let route = route("weighted", &[("a", 1)], "");
     eject(&route, 0, 1);
     assert!(route.pick(None, 0, 2).is_some());
-    (0..20).for_each(|_| drop(route.places[0].health.failed(false, 3)));
+    for _ in 0..20 {
+        route.places[0].health.failed(false, 3);
+    }
     assert!(route.pick(None, 0, 4).is_none());
     let trial = route.pick(None, 0, 10_000).unwrap();
     assert!(trial.on_trial);
@@ -113,7 +117,7 @@ fn a_canary_gets_its_share_whatever_the_policy_and_nothing_after_a_bad_verdict()
         let found = picks(&route, |_| None, 4000);
         assert!((300..500).contains(&found["canary"]), "{policy}: {found:?}");
         let both = route.comparison.clone().unwrap();
-        (0..60).for_each(|_| drop(both.failed(true, 1)));
+        assert_eq!((0..60).filter_map(|_| both.failed(true, 1)).count(), 1);
         assert!(!picks(&route, |_| None, 500).contains_key("canary"), "{policy}");
     }
     let sticky = route("session", &[("a", 50), ("canary", 50)], "");
