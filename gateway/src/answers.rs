@@ -107,6 +107,6 @@ async fn generate(app: &App, caller: &Caller, target: &Target, request: ChatRequ
             let request = local_request(&request, app.local.habits(name))?;
             Ok(piece::from_engine(model.generate_sharing(request, caller.tenant.as_str()).await?))
         }
-        Target::Remote(upstream, name) => remote::generate(upstream, name, request).await,
+        Target::Remote(..) => remote::generate(app, caller, request).await,
     }
 }

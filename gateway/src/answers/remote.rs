@@ -7,40 +7,58 @@ use futures::{Stream, StreamExt};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use kubemate_engine::FinishReason;
+use kubemate_identity::Caller;
 use kubemate_wire::chat::{self, ChatRequest, Chunk, StreamOptions};
 
 use super::{Piece, Pieces};
-use crate::{api::ApiError, forward::refusal, models::Upstream, routing::UpstreamBody, telemetry::Attempt};
+use crate::{
+    api::ApiError,
+    app::App,
+    forward::refusal,
+    models::Upstream,
+    routing::{Answered, Ask, Flight, UpstreamBody},
+};
 
 /// Longest line of an event stream.
 const MAX_LINE: usize = 8 * 1024 * 1024;
 
-/// Asks `upstream` for a stream and reads it as pieces.
+/// Asks an upstream of the model for a stream and reads it as pieces.
 ///
 /// # Errors
-/// `Upstream` when it cannot be reached or refuses.
-pub(super) async fn generate(
-    upstream: &Arc<Upstream>,
-    model: &str,
-    mut request: ChatRequest,
-) -> Result<Pieces, ApiError> {
-    let asked = std::mem::replace(&mut request.model, model.to_owned());
+/// `Upstream` when none can be reached; what the last one refuses.
+pub(super) async fn generate(app: &App, caller: &Caller, mut request: ChatRequest) -> Result<Pieces, ApiError> {
     request.stream = Some(true);
     request.stream_options = Some(StreamOptions { include_usage: Some(true), ..StreamOptions::default() });
-    let body = serde_json::to_vec(&request).map_err(ApiError::internal)?;
-    let attempt = Attempt::begin(&asked, &upstream.name);
-    let response = attempt.watch(upstream.post("/chat/completions", body.into()).await)?;
+    let ask = Ask {
+        model: &request.model,
+        path: "/chat/completions",
+        body: &written(&request)?,
+        caller,
+        session: request.user.as_deref(),
+        write: &|_, name| written(&ChatRequest { model: name.to_owned(), ..request.clone() }),
+    };
+    let Answered { response, upstream, flight, .. } = app.routes.send(ask).await?;
     if !response.status().is_success() {
-        return Err(refusal(upstream, response).await);
+        return Err(refusal(&upstream, response).await);
     }
-    Ok(pieces(upstream.clone(), response.into_body()).boxed())
+    Ok(pieces(upstream, response.into_body(), flight).boxed())
 }
 
-fn pieces(upstream: Arc<Upstream>, body: UpstreamBody) -> impl Stream<Item = Result<Piece, ApiError>> {
+fn written(request: &ChatRequest) -> Result<Bytes, ApiError> {
+    serde_json::to_vec(request).map(Bytes::from).map_err(ApiError::internal)
+}
+
+fn pieces(upstream: Arc<Upstream>, body: UpstreamBody, flight: Flight) -> impl Stream<Item = Result<Piece, ApiError>> {
     async_stream::try_stream! {
+        let mut flight = Some(flight);
         let mut lines = Lines::new(body);
         let mut state = Reading::default();
-        while let Some(line) = lines.next(&upstream).await? {
+        loop {
+            let next = lines.next(&upstream).await;
+            if next.is_err() && let Some(flight) = flight.take() {
+                flight.failed();
+            }
+            let Some(line) = next? else { break };
             let Some(data) = line.strip_prefix(b"data:") else { continue };
             let data = data.trim_ascii();
             if data == b"[DONE]" {
@@ -51,6 +69,9 @@ fn pieces(upstream: Arc<Upstream>, body: UpstreamBody) -> impl Stream<Item = Res
             for piece in state.read(chunk) {
                 yield piece;
             }
+        }
+        if let Some(flight) = flight.take() {
+            flight.ended();
         }
         for piece in state.end() {
             yield piece;

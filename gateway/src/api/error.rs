@@ -126,7 +126,9 @@ impl ApiError {
             Self::Exhausted { status: StatusCode::TOO_MANY_REQUESTS, .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", Some("rate_limit_exceeded"))
             }
-            Self::Exhausted { status, .. } | Self::Upstream { status, .. } => (*status, "upstream_error", Some("upstream_error")),
+            Self::Exhausted { status, .. } | Self::Upstream { status, .. } => {
+                (*status, "upstream_error", Some("upstream_error"))
+            }
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
         }
     }

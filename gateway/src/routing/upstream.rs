@@ -153,23 +153,16 @@ impl Upstream {
     /// Gets `path` (such as `/models`).
     ///
     /// # Errors
-    /// As [`Upstream::post`].
+    /// `Upstream` 502 when it cannot be reached, 504 when it does not begin in time.
     pub(crate) async fn get(&self, path: &str) -> Result<Response<UpstreamBody>, ApiError> {
         // An Ollama lists its models for OpenAI's clients, too.
         let path = if self.speaks_ollama() { Cow::from(format!("/v1{path}")) } else { Cow::from(path) };
         self.call(Method::GET, &path, Bytes::new()).await.map_err(|failure| self.told(failure))
     }
 
-    /// Posts `body` to `path` (such as `/chat/completions`) and waits for the head of the answer.
-    ///
-    /// # Errors
-    /// `Upstream` 502 when it cannot be reached, 504 when it does not begin in time.
-    pub(crate) async fn post(&self, path: &str, body: Bytes) -> Result<Response<UpstreamBody>, ApiError> {
-        self.exchange(path, body).await.map_err(|failure| self.told(failure))
-    }
-
-    /// What [`Upstream::post`] does, with its failures told apart. Everything that is particular to a kind of upstream
-    /// belongs behind this door: a body in OpenAI's shape goes in, an answer in OpenAI's shape comes out.
+    /// Posts `body` to `path` (such as `/chat/completions`) and waits for the head of the answer. Everything that is
+    /// particular to a kind of upstream belongs behind this door: a body in OpenAI's shape goes in, an answer in OpenAI's
+    /// shape comes out.
     ///
     /// # Errors
     /// See [`Failure`].
