@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(cost(|meter| meter.cached_tokens(400_000)).cost_nanos, 180_000_000, "0.09 + 0.03 + 0.06");
         let cached = cost(|meter| meter.cached("hit"));
         assert_eq!((cached.cost_nanos, cached.cached, cached.prompt_tokens), (0, true, 1_000_000));
-        let routed = cost(|meter| meter.routed(Chosen { upstream: "gpu", ..Chosen::here("m") }));
-        assert_eq!(routed.upstream, "gpu");
+        let routed = |meter: &mut Meter| meter.routed(Chosen { upstream: "gpu", ..Chosen::here("m") });
+        assert_eq!(cost(routed).upstream, "gpu");
     }
 }
