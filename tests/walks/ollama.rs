@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::clients::{here, installed};
-use crate::harness::{Api, CHAT, EMBEDDER, Ollama, Server, Setup, THERE, tenant, until};
+use crate::harness::{Api, CHAT, EMBEDDER, Library, Ollama, Server, Setup, THERE, tenant, until};
 
 /// The name of the real server's model at the gateway.
 const FAR: &str = "far/smol:135m";
@@ -158,6 +158,42 @@ async fn lines_are_sent_as_ollama_sends_them() {
         assert!(rest.iter().all(|line| line["done"] == false && line["message"]["role"] == "assistant"), "{text}");
         assert_eq!((&last["done"], &last["eval_count"]), (&json!(true), &json!(3)), "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_assistant_answers_ollamas_clients_with_citations() {
+    let api = tenant(gateway().await, "entrance-assistant").await;
+    let library = Library::new(&api, "manuals").await;
+    let file = library.index("pump.txt", b"The warranty of the pump lasts seven years.").await;
+    for (name, model) in [("near", CHAT), ("far", FAR)] {
+        let assistant = json!({"name": name, "model": model, "tools": [{"type": "file_search"}],
+            "tool_resources": {"file_search": {"vector_store_ids": [library.id]}}});
+        api.post("/v1/assistants", assistant).await.json();
+        let question = json!({"role": "user", "content": "How long does the warranty of the pump last?"});
+        let options = json!({"num_predict": 24, "temperature": 0});
+        let body = json!({"model": format!("{name}:latest"), "messages": [question], "options": options});
+        let text = api.open(Method::POST, "/api/chat", Some(body)).await.whole().await.text();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let last = lines.last().expect("lines");
+        assert_eq!((&last["model"], &last["done"]), (&json!(format!("{name}:latest")), &json!(true)), "{text}");
+        assert!(last["prompt_eval_count"].as_u64().expect("a count") > 30, "the passage is in the prompt: {last}");
+        let cited = last["message"]["annotations"].as_array().cloned().unwrap_or_default();
+        assert!(name == "far" || !cited.is_empty(), "models of this process quote: {last}");
+        assert!(cited.iter().all(|note| note["file_id"] == json!(file)), "{last}");
+    }
+    let listed = api.get("/api/tags").await.json();
+    assert!(listed["models"].as_array().expect("models").iter().any(|model| model["name"] == "near"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_far_model_is_shown_as_its_server_knows_it() {
+    let api = tenant(gateway().await, "entrance-show").await;
+    let shown = api.post("/api/show", json!({"model": FAR})).await.json();
+    assert_eq!(shown["model_info"]["llama.context_length"], 8192, "{shown}");
+    assert_eq!((&shown["capabilities"], &shown["details"]["parent_model"]), (&json!(["completion"]), &json!("")));
+    assert!(shown.get("modelfile").is_none() && shown.get("template").is_none(), "{shown}");
+    let near = api.post("/api/show", json!({"name": EMBEDDER})).await.json();
+    assert_eq!(near["capabilities"], json!(["embedding"]));
 }
 
 /// `curl -d`, as in Ollama's own documents, says that it sends a form.

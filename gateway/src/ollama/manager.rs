@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use kubemate_wire::ollama::{CreateRequest, OllamaError, PullRequest, RunningList, ShowResponse, Tags};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::root;
 use crate::{
@@ -127,15 +127,14 @@ impl Manager {
     ///
     /// # Errors
     /// As [`Manager::show`].
-    pub(crate) async fn load(&self, model: &str, keep_alive: Option<&serde_json::Value>) -> Result<(), ApiError> {
-        let mut body = json!({"model": model, "stream": false});
-        if let Some(keep_alive) = keep_alive {
-            body["keep_alive"] = keep_alive.clone();
-        }
+    pub(crate) async fn load(&self, model: &str, keep_alive: Option<&Value>) -> Result<(), ApiError> {
+        let mut body: Map<String, Value> =
+            [("model".to_owned(), model.into()), ("stream".to_owned(), false.into())].into_iter().collect();
+        body.extend(keep_alive.map(|time| ("keep_alive".to_owned(), time.clone())));
         match self.send(Method::POST, "/api/generate", &body).await {
             // Embedders do not generate: they load when they embed nothing.
             Err(ApiError::Invalid { .. }) => {
-                body["input"] = json!([]);
+                body.insert("input".to_owned(), json!([]));
                 self.send(Method::POST, "/api/embed", &body).await.map(drop)
             }
             outcome => outcome.map(drop),

@@ -5,7 +5,7 @@ use kubemate_wire::{
     chat::Role,
     ollama::{ChatRequest, ChatResponse, Message, ToolCall},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -69,20 +69,22 @@ fn turns(messages: Vec<Message>) -> Result<Vec<Value>, ApiError> {
     let mut turns = Vec::with_capacity(messages.len());
     for (at, message) in messages.into_iter().enumerate() {
         let role = role(at, &message.role)?;
-        let mut turn = json!({"role": role});
-        turn["content"] = content(message.content, message.images.as_deref().unwrap_or_default());
+        let mut turn = Map::new();
+        turn.insert("role".to_owned(), json!(role));
+        turn.insert("content".to_owned(), content(message.content, message.images.as_deref().unwrap_or_default()));
         if let Some(calls) = message.tool_calls.filter(|calls| !calls.is_empty()) {
             let calls: Vec<Value> =
                 calls.into_iter().zip(0..).map(|(one, place)| call(one, at, place, &mut open)).collect();
-            turn["tool_calls"] = calls.into();
+            turn.insert("tool_calls".to_owned(), calls.into());
         }
         if let Some(thinking) = message.thinking.filter(|text| !text.is_empty()) {
-            turn["reasoning_content"] = thinking.into();
+            turn.insert("reasoning_content".to_owned(), thinking.into());
         }
         if role == Role::Tool {
-            turn["tool_call_id"] = answered(&mut open, message.tool_call_id, message.tool_name.as_deref()).into();
+            let id = answered(&mut open, message.tool_call_id, message.tool_name.as_deref());
+            turn.insert("tool_call_id".to_owned(), id.into());
         }
-        turns.push(turn);
+        turns.push(turn.into());
     }
     Ok(turns)
 }

@@ -17,6 +17,7 @@ use crate::{
     api::{ApiError, Unlabelled, caller::Caller, v1},
     app::App,
     models::Target,
+    ollama::Manager,
 };
 
 /// The Ollama whose API this is: clients ask before they use what is new in it.
@@ -93,14 +94,33 @@ async fn show(State(app): State<App>, caller: Caller, body: Unlabelled) -> Resul
     let name = known_as(&app, &asked);
     let found = v1::visible(&app, &caller).await?.into_iter().find(|model| model.id == name);
     let model = found.ok_or(ApiError::ModelNotFound(asked))?;
-    let info = [("general.basename".to_owned(), Value::from(name.clone()))];
-    Ok(Json(ShowResponse {
-        details: details(&name),
+    let told = told_there(&app, &name).await;
+    let modified_at = Some(entry(&model).modified_at);
+    Ok(Json(ShowResponse { modified_at, ..told.unwrap_or_else(|| told_here(&app, &name)) }))
+}
+
+/// What an Ollama says of its own model, without what is its operator's affair: paths, prompts and licences. Clients read
+/// the length of the context and what the model can do.
+async fn told_there(app: &App, name: &str) -> Option<ShowResponse> {
+    let Ok(Target::Remote(upstream, there)) = app.routes.choose(name) else { return None };
+    if !upstream.speaks_ollama() {
+        return None;
+    }
+    let shown = Manager::of(&app.routes, &upstream.name).ok()?.show(&there).await.ok()?;
+    let mut model_info = shown.model_info;
+    model_info.retain(|fact, _| !fact.starts_with("tokenizer."));
+    let details = ModelDetails { parent_model: String::new(), ..shown.details };
+    Some(ShowResponse { details, model_info, capabilities: shown.capabilities, ..ShowResponse::default() })
+}
+
+fn told_here(app: &App, name: &str) -> ShowResponse {
+    let info = [("general.basename".to_owned(), Value::from(name))];
+    ShowResponse {
+        details: details(name),
         model_info: Map::from_iter(info),
-        capabilities: capabilities(&app, &name).iter().map(|&one| one.to_owned()).collect(),
-        modified_at: Some(entry(&model).modified_at),
+        capabilities: capabilities(app, name).iter().map(|&one| one.to_owned()).collect(),
         ..ShowResponse::default()
-    }))
+    }
 }
 
 /// What may be asked of a model here. Whether a model elsewhere is good at it is its own affair.

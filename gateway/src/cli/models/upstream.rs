@@ -82,17 +82,18 @@ impl Upstream {
 
     async fn list(&self) -> anyhow::Result<()> {
         let found = self.read(Method::GET, "/models").await?;
+        let models = found.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
         if self.json {
-            return print::json(&found["data"]);
+            return print::json(&models);
         }
-        let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        let text = |row: &Value, field: &str| row.get(field).map(told).unwrap_or_default();
         let row = |row: &Value| {
-            let size = bytesize::ByteSize(row["size"].as_u64().unwrap_or_default()).to_string();
-            let state = if row["loaded"] == true { "loaded" } else { "on disk" };
+            let size = bytesize::ByteSize(row.get("size").and_then(Value::as_u64).unwrap_or_default()).to_string();
+            let state = if row.get("loaded") == Some(&Value::Bool(true)) { "loaded" } else { "on disk" };
             let made = [text(row, "family"), text(row, "parameter_size"), text(row, "quantization_level")].join(" ");
             vec![text(row, "name"), size, made.trim().to_owned(), state.to_owned(), text(row, "modified_at")]
         };
-        let rows: Vec<_> = found["data"].as_array().into_iter().flatten().map(row).collect();
+        let rows: Vec<_> = models.iter().map(row).collect();
         print::table(&["MODEL", "SIZE", "MADE OF", "STATE", "CHANGED"], &rows);
         Ok(())
     }
@@ -102,16 +103,12 @@ impl Upstream {
         if self.json {
             return print::json(&found);
         }
-        let facts = ["details", "model_info"].into_iter().filter_map(|part| found[part].as_object()).flatten();
+        let capabilities = found.get("capabilities").and_then(Value::as_array).into_iter().flatten().map(told);
+        let mut rows = vec![vec!["capabilities".to_owned(), capabilities.collect::<Vec<_>>().join(", ")]];
+        let facts = ["details", "model_info"].into_iter().filter_map(|part| found.get(part)?.as_object()).flatten();
         let plain = facts.filter(|(_, value)| value.is_string() || value.is_number());
-        let told = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let capabilities = found["capabilities"].as_array().into_iter().flatten().map(told).collect::<Vec<_>>();
-        let mut rows = vec![vec!["capabilities".to_owned(), capabilities.join(", ")]];
-        rows.extend(
-            plain
-                .map(|(name, value)| vec![name.clone(), told(value)])
-                .filter(|row| row.iter().all(|cell| !cell.is_empty())),
-        );
+        let plain = plain.map(|(name, value)| vec![name.clone(), told(value)]);
+        rows.extend(plain.filter(|row| row.iter().all(|cell| !cell.is_empty())));
         print::table(&["FACT", "VALUE"], &rows);
         Ok(())
     }
@@ -168,8 +165,8 @@ impl Upstream {
             return Ok(answered);
         }
         let problem: Value = serde_json::from_slice(&whole(answered).await.unwrap_or_default()).unwrap_or_default();
-        let told = problem["detail"].as_str().map(str::to_owned);
-        Err(anyhow!("{}", told.unwrap_or_else(|| format!("the server answers {status}"))))
+        let detail = problem.get("detail").and_then(Value::as_str).map(str::to_owned);
+        Err(anyhow!("{}", detail.unwrap_or_else(|| format!("the server answers {status}"))))
     }
 
     async fn call(&self, method: Method, path: &str, body: Body) -> anyhow::Result<Response<Incoming>> {
@@ -186,6 +183,11 @@ impl Upstream {
 async fn whole(answered: Response<Incoming>) -> anyhow::Result<Bytes> {
     let collected = Limited::new(answered.into_body(), MAX_ANSWER).collect().await;
     Ok(collected.map_err(|error| anyhow!("the answer broke off: {error}"))?.to_bytes())
+}
+
+/// A value as people read it.
+fn told(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A name as a part of a path; models' names may hold `/` and `:`, which stay.
