@@ -18,6 +18,7 @@ use crate::{
     auth::{AuditTrail, KeyRing},
     caches::Caches,
     config::{Config, Loaded},
+    guard::Guard,
     limits::{Limits, Turns},
     models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
     routing::Spec,
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) caches: Caches,
+    /// What may leave for upstreams.
+    pub(crate) guard: Guard,
     /// Answers that were given before.
     pub(crate) kept: AnswerCache,
     pub(crate) corpus: Arc<Corpus>,
@@ -88,6 +91,7 @@ impl App {
         let audit = AuditTrail::start(stores.ledger.clone(), &background);
         let telemetry = Telemetry::start(&config.telemetry, config.log.requests, &background)?;
         let caches = Caches::open(&config.store.cache)?;
+        let guard = Guard::new(&config.guard)?;
         let kept = AnswerCache::new(caches.values.clone(), background.clone());
         let counters = caches.counters.clone();
         let limits = Limits::open(stores.ledger.clone(), config.limits.clone(), counters, &background).await?;
@@ -100,6 +104,7 @@ impl App {
             ledger,
             objects,
             caches,
+            guard,
             kept,
             corpus,
             local,

@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsConfig,
     /// What models cost, by the name that clients ask for.
     pub(crate) prices: Prices,
+    /// What may leave for upstreams.
+    pub(crate) guard: crate::guard::GuardConfig,
     pub(crate) upstreams: Vec<UpstreamConfig>,
     pub(crate) models: Vec<ModelConfig>,
 }

