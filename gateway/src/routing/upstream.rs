@@ -206,7 +206,7 @@ impl Upstream {
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = self.headers.clone();
-            propagate(&mut request);
+            propagate(&self.origin, request.headers_mut());
             request
         };
         let sent = Instant::now();

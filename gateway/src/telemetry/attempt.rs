@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Uri};
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 
 use super::{
@@ -64,10 +64,10 @@ impl Drop for Attempt {
 }
 
 /// Tells an upstream which trace its work belongs to, and the trace which server that is.
-pub(crate) fn propagate<B>(outgoing: &mut http::Request<B>) {
+pub(crate) fn propagate(server: &Uri, headers: &mut HeaderMap) {
     if let Some(request) = current() {
-        request.trace().tell_address(outgoing.uri());
-        request.trace().propagate(outgoing.headers_mut());
+        request.trace().tell_address(server);
+        request.trace().propagate(headers);
     }
 }
 

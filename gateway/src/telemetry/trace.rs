@@ -82,10 +82,10 @@ impl Trace {
     }
 
     /// The server that is asked next. Both its own span and the call above it name it.
-    pub(super) fn tell_address(&self, uri: &Uri) {
-        let (Self::Spans(spans), Some(host)) = (self, uri.host()) else { return };
-        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        let port = i64::from(uri.port_u16().unwrap_or(usual));
+    pub(super) fn tell_address(&self, server: &Uri) {
+        let (Self::Spans(spans), Some(host)) = (self, server.host()) else { return };
+        let usual = if server.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = i64::from(server.port_u16().unwrap_or(usual));
         for context in [&spans.parent, &spans.outgoing] {
             let address = [KeyValue::new("server.address", host.to_owned()), KeyValue::new("server.port", port)];
             lock(context).span().set_attributes(address);
