@@ -25,6 +25,9 @@ pub(crate) struct ClosedArgs {
     /// Seconds of the same load before, not measured.
     #[arg(long, default_value_t = 0.3)]
     warm: f64,
+    /// Text that the head of each answer must hold, such as `x-kubemate-cache: hit`.
+    #[arg(long, default_value = "")]
+    expect: String,
 }
 
 /// What is printed.
@@ -58,8 +61,9 @@ impl Tally {
 pub(crate) async fn run(args: ClosedArgs) -> Outcome<Closed> {
     let tally = Rc::new(RefCell::new(Tally { latencies: Latencies::new()?, errors: 0, first_error: None }));
     let before = args.goal.cost()?;
-    let asking: Vec<_> =
-        (0..args.connections).map(|_| spawn_local(ask(args.goal.clone(), tally.clone())).abort_handle()).collect();
+    let asking: Vec<_> = (0..args.connections)
+        .map(|_| spawn_local(ask(args.goal.clone(), args.expect.clone(), tally.clone())).abort_handle())
+        .collect();
     tokio::time::sleep(Duration::from_secs_f64(args.warm)).await;
     tally.borrow_mut().latencies.clear();
     let (cost, begun) = (args.goal.cost()?, Instant::now());
@@ -85,7 +89,7 @@ pub(crate) fn ratio(count: u64, per: f64) -> f64 {
     count as f64 / per
 }
 
-async fn ask(goal: Goal, tally: Rc<RefCell<Tally>>) {
+async fn ask(goal: Goal, expected: String, tally: Rc<RefCell<Tally>>) {
     let request = goal.request(None);
     let mut body = Vec::with_capacity(4096);
     loop {
@@ -97,6 +101,7 @@ async fn ask(goal: Goal, tally: Rc<RefCell<Tally>>) {
                 continue;
             }
         };
+        connection.expect(&expected);
         while connection.is_open() {
             match connection.ask(&request, &mut body).await {
                 Ok(latency) => tally.borrow_mut().latencies.add(latency),

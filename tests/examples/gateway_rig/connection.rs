@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
     /// Of the answer before: its sender goes.
     closes: bool,
+    /// What the head of each answer must hold.
+    expected: Vec<u8>,
 }
 
 /// What is left of a body whose head has come.
@@ -36,7 +38,12 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024), closes: false })
+        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024), closes: false, expected: Vec::new() })
+    }
+
+    /// From now on an answer whose head does not hold `text` is an error.
+    pub(crate) fn expect(&mut self, text: &str) {
+        self.expected = text.as_bytes().to_vec();
     }
 
     /// Whether another request may be sent.
@@ -68,10 +75,15 @@ impl Connection {
             }
             self.read().await?;
         };
+        let lacks = !holds(self.buffer.get(..head.length).unwrap_or_default(), &self.expected);
         self.buffer.drain(..head.length);
         self.closes = head.closes;
         if head.status != 200 {
             return Err(io::Error::other(format!("status {}: {}", head.status, String::from_utf8_lossy(&self.buffer))));
+        }
+        if lacks {
+            let expected = String::from_utf8_lossy(&self.expected);
+            return Err(io::Error::other(format!("the head of an answer lacks `{expected}`")));
         }
         Ok(match head.body {
             Extent::Length(length) => Left::Length(length),
@@ -103,6 +115,10 @@ impl Connection {
     }
 }
 
+fn holds(head: &[u8], expected: &[u8]) -> bool {
+    expected.is_empty() || head.windows(expected.len()).any(|window| window.eq_ignore_ascii_case(expected))
+}
+
 impl Left {
     fn is_over(&self) -> bool {
         match self {
@@ -121,5 +137,25 @@ impl Left {
             }
             Self::Chunked(chunks) => chunks.feed(bytes, body),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_holds_what_is_expected_in_any_case() {
+        let head = b"HTTP/1.1 200 OK\r\nX-Kubemate-Cache: hit\r\n\r\n";
+        assert!(holds(head, b"") && holds(head, b"x-kubemate-cache: hit") && !holds(head, b"x-kubemate-cache: miss"));
+    }
+
+    #[test]
+    fn a_body_is_over_at_its_length_and_what_follows_stays() {
+        let (mut left, mut body) = (Left::Length(3), Vec::new());
+        assert_eq!(left.take(b"ab", &mut body), 2);
+        assert!(!left.is_over());
+        assert_eq!(left.take(b"cd", &mut body), 1);
+        assert!(left.is_over() && body == b"abc");
     }
 }

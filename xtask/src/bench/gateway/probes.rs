@@ -100,8 +100,7 @@ impl Probe {
                 Ok(closed(connections, &rig.ask(server, "closed", &options)?, server))
             }
             Self::Hit(connections) => {
-                let options = [("connections", connections.to_string()), ("model", KEPT.to_owned()), seconds];
-                Ok(hit("memory-cache", connections, &rig.ask(server, "closed", &options)?))
+                Ok(hit("memory-cache", connections, &kept(rig, server, connections, pace.seconds)?))
             }
             Self::Open(rate) => Ok(open(rate, &rig.ask(server, "open", &[("rate", rate.to_string()), seconds])?)),
             Self::First => {
@@ -133,6 +132,16 @@ fn closed(connections: u32, found: &Closed, server: &Server) -> Vec<Figure> {
         }
     }
     figures.into_iter().map(|figure| if figure.what == FAILED { figure } else { figure.when(good) }).collect()
+}
+
+/// Asks what is kept, once so that it is, and then so that anything but a hit is an error.
+fn kept(rig: &Rig, server: &Server, connections: u32, seconds: f64) -> anyhow::Result<Closed> {
+    let options = |seconds: f64, expected: &str| {
+        let numbers = [("connections", connections.to_string()), ("seconds", seconds.to_string())];
+        [&numbers[..], &[("model", KEPT.to_owned()), ("expect", expected.to_owned())]].concat()
+    };
+    rig.ask::<Closed>(server, "closed", &options(0.1, ""))?;
+    rig.ask(server, "closed", &options(seconds, "x-kubemate-cache: hit"))
 }
 
 /// What is served from a cache instead of the upstream.
@@ -214,8 +223,7 @@ pub(super) fn from_cold(
 /// From a server of its own whose cache is a Redis server, with nothing in front of it.
 fn redis_hit(rig: &Rig, workshop: &Workshop) -> anyhow::Result<Vec<Figure>> {
     let (redis, server) = workshop.start_with_redis()?;
-    let options = [("connections", "1".to_owned()), ("model", KEPT.to_owned()), ("seconds", "2".to_owned())];
-    let found = rig.ask(&server, "closed", &options)?;
+    let found = kept(rig, &server, 1, 2.0)?;
     drop((server, redis));
     Ok(hit("Redis", 1, &found))
 }
