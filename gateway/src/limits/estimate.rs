@@ -16,6 +16,8 @@ pub(crate) struct Estimate<'a> {
     /// Most tokens of a choice; `None` where the request does not say.
     answer: Option<u64>,
     choices: u64,
+    /// Prompts that are answered each for itself, as far as they take places of a local model.
+    prompts: u64,
     /// Tokens that the gateway adds itself.
     added: u64,
     local: Option<(&'a LocalModels, &'a str)>,
@@ -29,12 +31,12 @@ enum Body<'a> {
 impl<'a> Estimate<'a> {
     /// Of a body as it was sent, answered with so many tokens for each of so many choices.
     pub(crate) fn new(body: &'a [u8], answer: Option<u64>, choices: u64) -> Self {
-        Self { body: Body::Sent(body), answer, choices, added: 0, local: None }
+        Self { body: Body::Sent(body), answer, choices, prompts: 1, added: 0, local: None }
     }
 
     /// Of a request that is no body any more; it is written only when somebody counts.
     pub(crate) fn written(write: &'a (dyn Fn() -> Vec<u8> + Sync), answer: Option<u64>, choices: u64) -> Self {
-        Self { body: Body::Written(write), answer, choices, added: 0, local: None }
+        Self { body: Body::Written(write), answer, choices, prompts: 1, added: 0, local: None }
     }
 
     /// A model of this machine answers: its own tokenizer counts.
@@ -47,9 +49,14 @@ impl<'a> Estimate<'a> {
         Self { added: tokens, ..self }
     }
 
-    /// Choices to be drawn.
-    pub(crate) fn choices(&self) -> u64 {
-        self.choices
+    /// So many prompts are answered each for itself; more than one need be told for local models only.
+    pub(crate) fn of_prompts(self, prompts: u64) -> Self {
+        Self { prompts, ..self }
+    }
+
+    /// Choices to be drawn, of all prompts.
+    pub(crate) fn drawn(&self) -> u64 {
+        self.choices.saturating_mul(self.prompts)
     }
 
     /// The model of this machine that draws the answer; embedders form batches of their own.

@@ -137,7 +137,7 @@ impl Gate {
         let (parallel, priority) = self.limits.turn_of(caller, model);
         let places = parallel.or_else(|| estimate.generates_on().map(|_| CHOICES));
         let Some(places) = places else { return Ok(None) };
-        let cost = u32::try_from(estimate.choices()).unwrap_or(u32::MAX);
+        let cost = u32::try_from(estimate.drawn()).unwrap_or(u32::MAX);
         Box::pin(self.turns.wait(model, places, (caller, priority), cost)).await.map(Some)
     }
 }

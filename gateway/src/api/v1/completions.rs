@@ -67,7 +67,9 @@ pub(in crate::api) async fn create(
         }
     };
     let answer = Some(u64::from(request.max_tokens.unwrap_or(DEFAULT_TOKENS)));
-    let estimate = Estimate::new(&body.bytes, answer, u64::from(request.n.unwrap_or(1))).by_local(&app.local, &name);
+    let estimate = Estimate::new(&body.bytes, answer, u64::from(request.n.unwrap_or(1)))
+        .of_prompts(request.prompt.as_ref().map_or(1, Input::len) as u64)
+        .by_local(&app.local, &name);
     let mut meter = app.usage.admit(&caller, &request.model, "completion", estimate).await?;
     if request.streams() {
         meter.streams();
