@@ -122,7 +122,7 @@ fn without(body: &[u8], at: std::ops::Range<usize>) -> Bytes {
     let before = body.get(..at.start).unwrap_or_default().trim_ascii_end();
     let after = body.get(at.end..).unwrap_or_default().trim_ascii_start();
     let (before, after) = match before.strip_suffix(b",") {
-        Some(before) => (before, after),
+        Some(before) => (before.trim_ascii_end(), after),
         None => (before, after.strip_prefix(b",").unwrap_or(after)),
     };
     Bytes::from([before, after].concat())

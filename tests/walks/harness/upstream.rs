@@ -79,15 +79,44 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn reply(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    shared.asked.lock().expect("nobody panicked").push(serde_json::from_slice(&body).expect("JSON"));
+    let asked: Value = serde_json::from_slice(&body).expect("JSON");
+    let (said, streams) = (said(&asked), asked["stream"] == true);
+    shared.asked.lock().expect("nobody panicked").push(asked);
     shared.permits.acquire().await.expect("it is never closed").forget();
     let (prompt, completion) = *shared.usage.lock().expect("nobody panicked");
+    let usage = json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": prompt / 2}});
+    if streams {
+        let response = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
+        return Ok(response.body(Full::from(streamed(&said, &usage))).expect("a response"));
+    }
     let answer = json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "there",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
-            "prompt_tokens_details": {"cached_tokens": prompt / 2}},
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}],
+        "usage": usage,
     });
     let response = Response::builder().header(header::CONTENT_TYPE, "application/json");
     Ok(response.body(Full::from(answer.to_string())).expect("a response"))
+}
+
+/// Repeats what it is asked to repeat, and is polite otherwise.
+fn said(asked: &Value) -> String {
+    let last = asked["messages"].as_array().and_then(|messages| messages.last());
+    let words = last.and_then(|message| message["content"].as_str()).unwrap_or_default();
+    words.strip_prefix("Repeat: ").unwrap_or("Hello").to_owned()
+}
+
+/// Each character by itself.
+fn streamed(said: &str, usage: &Value) -> String {
+    let chunk = |choices: Value, usage: &Value| {
+        let chunk = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "there",
+            "choices": choices, "usage": usage});
+        format!("data: {chunk}\n\n")
+    };
+    let piece = |delta: Value, reason: Value| {
+        chunk(json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason}]), &Value::Null)
+    };
+    let mut events = piece(json!({"role": "assistant", "content": ""}), Value::Null);
+    events.extend(said.chars().map(|letter| piece(json!({"content": letter.to_string()}), Value::Null)));
+    events + &piece(json!({}), json!("stop")) + &chunk(json!([]), usage) + "data: [DONE]\n\n"
 }

@@ -1,59 +1,14 @@
 //! Two gateways that count on one Redis.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
-
 use futures::future::join_all;
 use serde_json::json;
 
 use super::{SOON, ask, limit, reserved, set_up};
-use crate::harness::{Folder, Server, Upstream, until};
-
-/// A real Redis of its own.
-struct Redis {
-    port: u16,
-    running: Child,
-    folder: Folder,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let folder = Folder::new("redis");
-        let running = Self::run(port, &folder);
-        Self { port, running, folder }
-    }
-
-    fn run(port: u16, folder: &Folder) -> Child {
-        let mut server = Command::new("redis-server");
-        server.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder.path());
-        let server = server.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        server.expect("redis-server starts; `apt-get install redis-server` brings it")
-    }
-
-    fn stop(&mut self) {
-        self.running.kill().expect("it runs");
-        self.running.wait().expect("it ends");
-    }
-
-    fn start_again(&mut self) {
-        self.running = Self::run(self.port, &self.folder);
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _already_ended = self.running.kill();
-        let _already_ended = self.running.wait();
-    }
-}
+use crate::harness::{Redis, Server, Upstream, until};
 
 async fn gateway(upstream: &Upstream, redis: &Redis) -> Server {
-    let url = format!("redis://127.0.0.1:{}/0", redis.port);
-    let seal = "0123456789abcdef0123456789abcdef";
-    let cache = [("store.cache.kind", "redis"), ("store.cache.url", &url), ("store.cache.seal_key", seal)];
+    let cache = redis.settings();
+    let cache: Vec<_> = cache.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let server = set_up(upstream, &cache).start().await;
     until("the Redis", SOON, async || (server.stranger().get("/readyz").await.status == 200).then_some(())).await;
     server
