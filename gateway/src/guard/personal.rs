@@ -22,6 +22,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All of them.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 5] = [Self::ResidentId, Self::BankCard, Self::Phone, Self::Email, Self::Uscc];
 
     /// How a placeholder names it.

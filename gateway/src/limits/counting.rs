@@ -58,8 +58,8 @@ fn cl100k(text: &str) -> u64 {
 
 /// Counts by the text's hash under keys drawn at start, so that nobody can make two texts share one.
 fn remembered(text: &str) -> u64 {
-    static COUNTS: LazyLock<(RandomState, RandomState, Mutex<HashMap<(u64, u64), u64>>)> =
-        LazyLock::new(Default::default);
+    type Counts = Mutex<HashMap<(u64, u64), u64>>;
+    static COUNTS: LazyLock<(RandomState, RandomState, Counts)> = LazyLock::new(Default::default);
     let (one, two, counts) = &*COUNTS;
     let name = (one.hash_one(text), two.hash_one(text));
     if let Some(known) = counts.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {

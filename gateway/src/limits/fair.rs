@@ -29,10 +29,13 @@ fn pace(priority: Priority) -> u64 {
     }
 }
 
+/// What waits of a tenant, by key; each request with its cost.
+type Lines<T> = Clocks<KeyId, VecDeque<(u64, T)>>;
+
 /// Requests that wait, in lines of lines.
 #[derive(Debug)]
 pub(super) struct Fair<T> {
-    tenants: Clocks<(TenantId, Priority), Clocks<KeyId, VecDeque<(u64, T)>>>,
+    tenants: Clocks<(TenantId, Priority), Lines<T>>,
     len: usize,
 }
 

@@ -17,8 +17,7 @@ const PLACE: Duration = Duration::from_secs(1);
 /// The refusal that takes longest to get over: a spent budget, else the limit whose window ends last.
 pub(super) fn refusal(held: &Held) -> ApiError {
     let full = || held.lines().filter(|(.., standing)| standing.verdict == Verdict::Full);
-    let longest =
-        |budgets: bool| full().filter(|(rule, ..)| rule.measure.is_budget() == budgets).max_by_key(|line| wait(line));
+    let longest = |budgets: bool| full().filter(|(rule, ..)| rule.measure.is_budget() == budgets).max_by_key(wait);
     match longest(true).or_else(|| longest(false)) {
         Some(line) if line.0.measure.is_budget() => ApiError::QuotaSpent(quota(line)),
         Some(line) => ApiError::RateLimited { message: rate(line), kind: kind(line.0), retry_after: retry_after(line) },

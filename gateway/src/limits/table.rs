@@ -16,6 +16,9 @@ use super::{
 /// Plans remembered at once; they are dropped together when there are more.
 const PLANS: usize = 10_000;
 
+/// What holds for each key, by model.
+type Plans = HashMap<(TenantId, KeyId), HashMap<String, Arc<Plan>>>;
+
 /// All limits at one revision of the ledger. Readers never wait; a change makes a new table.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -23,7 +26,7 @@ pub(super) struct Table {
     pub(super) revision: i64,
     defaults: HashMap<Scope, Caps>,
     own: HashMap<(Scope, String), Caps>,
-    plans: RwLock<HashMap<(TenantId, KeyId), HashMap<String, Arc<Plan>>>>,
+    plans: RwLock<Plans>,
 }
 
 impl Table {
