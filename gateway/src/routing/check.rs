@@ -1,6 +1,9 @@
 //! What no type can hold of upstreams and models. Each refusal names what to change.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use super::config::{ModelConfig, UpstreamConfig, UpstreamKind};
 
@@ -8,6 +11,8 @@ use super::config::{ModelConfig, UpstreamConfig, UpstreamKind};
 pub(super) const MOST_TARGETS: usize = 64;
 /// Most targets that one request may try.
 const MOST_TRIES: u32 = 10;
+/// Longest deadline: beyond it somebody meant another unit.
+const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
 /// The upstream that is always there: this machine.
 pub(super) const LOCAL: &str = "local";
 
@@ -67,6 +72,15 @@ fn check_upstream(upstream: &UpstreamConfig) -> Result<(), String> {
         (_, None) => Err(format!("upstream `{name}` needs a `base_url`")),
         (_, Some(url)) => check_base_url(name, url),
     }?;
+    let waits = [
+        ("connect_timeout", upstream.connect_timeout),
+        ("first_byte_timeout", upstream.first_byte_timeout),
+        ("gap_timeout", upstream.gap_timeout),
+        ("total_timeout", upstream.total_timeout),
+    ];
+    if let Some((key, _)) = waits.into_iter().find(|(_, wait)| wait.is_zero() || *wait > LONGEST_WAIT) {
+        return Err(format!("`{key}` of upstream `{name}` must be above 0 and at most 30 days"));
+    }
     if upstream.host.as_ref().is_some_and(|host| host.parse::<http::uri::Authority>().is_err()) {
         return Err(format!("`host` of upstream `{name}` must be a host such as model.example.com"));
     }
@@ -221,6 +235,13 @@ mod tests {
         let here = model("a", "fallbacks = [\"l\"]")
             + "[[models]]\nname = \"l\"\ntargets = [{ upstream = \"local\", model = \"m\" }]";
         assert!(refusal(&here).contains("runs in this process"));
+    }
+
+    #[test]
+    fn deadlines_are_above_nothing() {
+        let other =
+            "[[upstreams]]\nname = \"v\"\nkind = \"openai\"\nbase_url = \"http://h/v1\"\ngap_timeout = \"0s\"\n";
+        assert!(refusal(&(other.to_owned() + &model("a", ""))).contains("`gap_timeout` of upstream `v`"));
     }
 
     #[test]

@@ -32,6 +32,8 @@ use crate::{
 /// How long an unused connection is kept for the next request, in milliseconds. Below the 60 s after which common load
 /// balancers forget one.
 const IDLE_MS: u64 = 50_000;
+/// What the alarm of a connection is set to before its first request.
+const IDLE: Duration = Duration::from_millis(IDLE_MS);
 /// Most unused connections of a shard.
 const MOST_IDLE: usize = 512;
 
@@ -41,6 +43,8 @@ pub(super) struct Link {
     connection: Box<Connection<Wire, Full<Bytes>>>,
     alive: bool,
     alarm: Pin<Box<Sleep>>,
+    /// The shortest of the deadlines: how often the alarm looks which of them counts by now.
+    step: Duration,
     idle_since: u64,
 }
 
@@ -65,7 +69,7 @@ impl Link {
     pub(super) async fn new(wire: Wire) -> Result<Self, hyper::Error> {
         let (sender, connection) = handshake(wire).await?;
         let alarm = Box::pin(sleep(Duration::ZERO));
-        Ok(Self { sender, connection: Box::new(connection), alive: true, alarm, idle_since: 0 })
+        Ok(Self { sender, connection: Box::new(connection), alive: true, alarm, step: IDLE, idle_since: 0 })
     }
 
     /// Moves bytes in both directions as far as they go now.
@@ -98,19 +102,20 @@ impl Link {
             if let Poll::Ready(answered) = answer.as_mut().poll(context) {
                 return Poll::Ready(answered.map_err(Silence::Broke));
             }
-            rings(&mut self.alarm, context, until).map(|()| Err(Silence::Late))
+            rings(&mut self.alarm, self.step, context, until).map(|()| Err(Silence::Late))
         })
         .await
     }
 
-    /// Sets the alarm so that it looks again after `wait`.
-    pub(super) fn arm(&mut self, wait: Duration) {
-        self.alarm.as_mut().reset(Instant::now() + wait);
+    /// Sets the alarm for a request whose shortest deadline is `step`.
+    pub(super) fn arm(&mut self, step: Duration) {
+        self.step = step;
+        self.alarm.as_mut().reset(Instant::now() + step);
     }
 
     /// Ready once `until` is over.
     pub(super) fn overdue(&mut self, context: &mut Context<'_>, until: Instant) -> Poll<()> {
-        rings(&mut self.alarm, context, until)
+        rings(&mut self.alarm, self.step, context, until)
     }
 
     /// Whether another request can be sent.
@@ -120,8 +125,8 @@ impl Link {
     }
 }
 
-/// The alarm rings early rather than being set anew for each piece; then it is set to the time that counts by now.
-fn rings(alarm: &mut Pin<Box<Sleep>>, context: &mut Context<'_>, until: Instant) -> Poll<()> {
+/// The alarm rings early rather than being set anew for each piece: then it is seen which deadline counts by now.
+fn rings(alarm: &mut Pin<Box<Sleep>>, step: Duration, context: &mut Context<'_>, until: Instant) -> Poll<()> {
     loop {
         if alarm.as_mut().poll(context).is_pending() {
             return Poll::Pending;
@@ -129,7 +134,7 @@ fn rings(alarm: &mut Pin<Box<Sleep>>, context: &mut Context<'_>, until: Instant)
         if Instant::now() >= until {
             return Poll::Ready(());
         }
-        alarm.as_mut().reset(until);
+        alarm.as_mut().reset(until.min(Instant::now() + step));
     }
 }
 
