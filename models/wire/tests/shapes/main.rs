@@ -4,6 +4,7 @@
 
 mod answers;
 mod golden;
+mod ollama;
 mod requests;
 mod responses;
 mod stores;
