@@ -131,17 +131,26 @@ pub(crate) async fn forward(app: &App, caller: &Caller, mut call: Outgoing) -> R
     let checked = app.guard.check(&caller.tenant, &call.body);
     let checked =
         checked.or_else(|refused| app.usage.begin(caller, &call.head.model, call.door.kind()).watch(Err(refused)));
-    let (body, Some(masked)) = checked? else { return kept_or_sent(app, caller, call).await };
-    call.head = Head::read(&body)?;
-    call.body = body;
+    let (body, masked) = checked?;
+    if masked.is_some() {
+        call.head = Head::read(&body)?;
+        call.body = body;
+    }
     let streams = call.head.streams;
-    masked.restore(kept_or_sent(app, caller, call).await?, streams).await
+    let response = match app.routes.keeping(&call.head.model) {
+        None => dispatch(app, caller, &call, false).await?,
+        // In boxes of their own, so that who needs neither does not carry their futures around.
+        Some(keeping) => Box::pin(kept_or_sent(app, caller, call, &keeping)).await?,
+    };
+    match masked {
+        None => Ok(response),
+        Some(masked) => Box::pin(masked.restore(response, streams)).await,
+    }
 }
 
 /// The answer to what may leave.
-async fn kept_or_sent(app: &App, caller: &Caller, call: Outgoing) -> Result<Response, ApiError> {
-    let keeping = app.routes.keeping(&call.head.model);
-    match app.kept.lookup(&caller.tenant, &call.question(keeping.as_deref())).await {
+async fn kept_or_sent(app: &App, caller: &Caller, call: Outgoing, keeping: &Keeping) -> Result<Response, ApiError> {
+    match app.kept.lookup(&caller.tenant, &call.question(Some(keeping))).await {
         Ok(Found::Hit(answer)) => given(app, caller, &call, answer, "hit").await,
         Ok(Found::Stale(answer, recorder)) => {
             let response = given(app, caller, &call, answer, "stale").await?;
