@@ -1,6 +1,16 @@
 //! Accepts connections and serves each with hyper, inside the limits of [`NetConfig`].
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{body::Body, extract::ConnectInfo};
 use http::{HeaderValue, Request, Response, header};
@@ -167,19 +177,20 @@ impl<A: Answers> Connection<A> {
         let link = Link::default();
         let retire = link.retire.clone();
         let io = TokioIo::new(Guarded::new(socket, deadlines(&self.config), link.clone()));
+        let late = Late::new(self.late);
         let desk = Desk {
             answers: self.answers,
             peer: self.peer,
             pace: Pace::new(self.config.body_window),
             link,
-            late: self.late,
+            late: late.clone(),
         };
         let service = service_fn(move |request| desk.take(request));
         let builder = http_builder(&self.config);
         let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = async { tokio::select! { () = stop.cancelled() => {}, () = retire.cancelled() => {} } } => {
+            () = late.or(stop, &retire) => {
                 retire.cancel();
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -213,6 +224,37 @@ fn http_builder(config: &NetConfig) -> auto::Builder<Streams> {
     builder
 }
 
+/// Whether a connection counts as taken after the stop: it was, or the stop found it before its first request, which is
+/// then told so rather than cut.
+#[derive(Clone, Debug)]
+struct Late(Arc<AtomicU8>);
+
+const NEW: u8 = 0;
+const ASKED: u8 = 1;
+const LATE: u8 = 2;
+
+impl Late {
+    fn new(late: bool) -> Self {
+        Self(Arc::new(AtomicU8::new(if late { LATE } else { NEW })))
+    }
+
+    /// A request is here; whether it came too late.
+    fn asked(&self) -> bool {
+        self.0.compare_exchange(NEW, ASKED, Ordering::AcqRel, Ordering::Acquire) == Err(LATE)
+    }
+
+    /// Ready when the connection has to end: at the stop once it was asked something, else with `retire` alone.
+    async fn or(&self, stop: CancellationToken, retire: &CancellationToken) {
+        tokio::select! {
+            () = retire.cancelled() => return,
+            () = stop.cancelled() => {}
+        }
+        if self.0.compare_exchange(NEW, LATE, Ordering::AcqRel, Ordering::Acquire) != Err(ASKED) {
+            retire.cancelled().await;
+        }
+    }
+}
+
 /// Where the requests of one connection are handed to the router.
 #[derive(Clone)]
 struct Desk<A> {
@@ -220,7 +262,7 @@ struct Desk<A> {
     peer: SocketAddr,
     pace: Pace,
     link: Link,
-    late: bool,
+    late: Late,
 }
 
 impl<A: Answers> Desk<A> {
@@ -228,10 +270,11 @@ impl<A: Answers> Desk<A> {
     fn take(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<A> {
         let open = self.link.in_flight.enter();
         let refused = self.link.noted.begin();
-        if self.late {
+        let late = self.late.asked();
+        if late {
             self.link.retire.cancel();
         }
-        self.clone().answer(request, refused, open)
+        self.clone().answer(request, refused, open, late)
     }
 
     /// The connection counts as busy until the answer's body is done or dropped.
@@ -240,17 +283,18 @@ impl<A: Answers> Desk<A> {
         request: Request<Incoming>,
         refused: Option<Violation>,
         open: InFlightGuard,
+        late: bool,
     ) -> Result<Response<Answer>, Infallible> {
         let mut request = request.map(|body| Body::new(Paced::new(body, self.pace, self.link.noted)));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         if let Some(violation) = refused {
             request.extensions_mut().insert(violation);
         }
-        if self.late {
+        if late {
             request.extensions_mut().insert(Stopping);
         }
         let mut response = self.answers.answer(request).await;
-        if self.late {
+        if late {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Answer::new(body, open)))

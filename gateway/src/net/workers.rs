@@ -30,6 +30,10 @@ pub(crate) fn worker() -> Option<usize> {
     WORKER.get()
 }
 
+/// Stack of a worker: futures are moved over it before they are boxed, and debug builds do so often. Only what is used is
+/// ever backed by memory.
+const STACK: usize = 16 * 1024 * 1024;
+
 /// The threads. They end when this is dropped, with whatever they still serve.
 #[derive(Debug)]
 pub(crate) struct Workers {
@@ -69,7 +73,7 @@ impl Workers {
 fn desk(worker: usize, end: CancellationToken) -> io::Result<Desk> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
-    thread::Builder::new().name(format!("http-{worker}")).spawn(move || {
+    thread::Builder::new().name(format!("http-{worker}")).stack_size(STACK).spawn(move || {
         WORKER.set(Some(worker));
         runtime.block_on(end.cancelled());
         runtime.shutdown_background();

@@ -9,6 +9,7 @@ mod stream;
 mod support;
 mod terms;
 
+pub(crate) use support::is_row;
 pub(crate) use terms::Terms;
 
 use serde::{Deserialize, Serialize};

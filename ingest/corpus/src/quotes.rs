@@ -10,7 +10,7 @@ use std::ops::Range;
 use kubemate_engine::{EmbedRequest, Embedder, Priority, Purpose};
 use kubemate_identity::TenantId;
 
-use crate::citations::{Annotation, Offered, Terms};
+use crate::citations::{Annotation, Offered, Terms, is_row};
 use crate::sentences::{Lines, sentences, trimmed};
 use crate::{Corpus, CorpusError};
 
@@ -64,7 +64,7 @@ fn places(question: &str, offered: &[Offered]) -> Vec<Quote> {
     let mut places = Vec::new();
     for offered in offered.iter().take(PASSAGES) {
         let text = offered.found.passage.text.as_str();
-        for range in windows(&sentences(text, Lines::Whole)) {
+        for range in windows(text, &sentences(text, Lines::Whole)) {
             let place = trimmed(text, range);
             let text = text.get(place.clone()).unwrap_or_default();
             if text.len() <= LONGEST && says_more(text, &asked) {
@@ -76,9 +76,19 @@ fn places(question: &str, offered: &[Offered]) -> Vec<Quote> {
     places
 }
 
-fn windows(sentences: &[Range<usize>]) -> Vec<Range<usize>> {
-    let pairs = sentences.iter().zip(sentences.iter().skip(1)).map(|(one, next)| one.start..next.end);
-    sentences.iter().cloned().chain(pairs).collect()
+/// Sentences, and pairs of neighbours in one paragraph. A row of a table stands alone, and its first row, which only names
+/// what the others say, is no answer.
+fn windows(text: &str, sentences: &[Range<usize>]) -> Vec<Range<usize>> {
+    let row = |range: &Range<usize>| text.get(range.clone()).is_some_and(is_row);
+    let neighbours = |one: &Range<usize>, next: &Range<usize>| {
+        let apart = text.get(one.end.saturating_sub(1)..next.start).is_some_and(|gap| gap.contains("\n\n"));
+        !(apart || row(one) || row(next) || text.get(one.clone()).is_some_and(|line| line.ends_with("\n\n")))
+    };
+    let pairs = sentences.iter().zip(sentences.iter().skip(1)).filter(|(one, next)| neighbours(one, next));
+    let pairs: Vec<_> = pairs.map(|(one, next)| one.start..next.end).collect();
+    let before = std::iter::once(None).chain(sentences.iter().map(Some));
+    let alone = sentences.iter().zip(before).filter(|(own, before)| !row(own) || before.is_some_and(row));
+    alone.map(|(own, _)| own.clone()).chain(pairs).collect()
 }
 
 fn says_more(text: &str, asked: &Terms) -> bool {

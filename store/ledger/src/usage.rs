@@ -7,7 +7,8 @@ use sea_orm::{
 };
 
 use crate::{
-    Ledger, LedgerError, UsageRow,
+    AuditEvent, Ledger, LedgerError, UsageRow,
+    audit::append,
     entity::usage::{ActiveModel, Column, Entity},
 };
 
@@ -95,11 +96,24 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Store`] only.
     pub async fn record_usage(&self, rows: Vec<UsageRow>) -> Result<(), LedgerError> {
-        let rows: Vec<ActiveModel> = rows.into_iter().map(ActiveModel::from).collect();
+        self.record_calls(&rows, &[]).await
+    }
+
+    /// Books finished requests and what the audit trail says of them, all in one transaction.
+    ///
+    /// A batch whose outcome is unknown may be sent again: usage is booked once, the trail may then say it twice.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] only.
+    pub async fn record_calls(&self, rows: &[UsageRow], events: &[AuditEvent]) -> Result<(), LedgerError> {
         let txn = self.begin().await?;
         for part in rows.chunks(INSERT_ROWS) {
-            let insert = Entity::insert_many(part.to_vec()).on_conflict_do_nothing_on([Column::Id]);
+            let part = part.iter().cloned().map(ActiveModel::from);
+            let insert = Entity::insert_many(part).on_conflict_do_nothing_on([Column::Id]);
             insert.exec_without_returning(&txn).await?;
+        }
+        if !events.is_empty() {
+            append(&txn, events.to_vec()).await?;
         }
         Ok(txn.commit().await?)
     }

@@ -11,15 +11,27 @@ use crate::sentences::{Lines, sentences};
 const MOST_SENTENCES: usize = 3;
 /// What each further sentence must add, as a share of the statement, to be quoted too.
 const WORTH: f32 = 0.15;
-/// What is left of the support when a number of the statement is not in the passage's sentences.
-const WRONG_NUMBER: f32 = 0.4;
+/// What is left of the support when a number of the statement is not in the passage's sentences, or a name not in the row
+/// of a table: below any threshold in use.
+const WRONG: f32 = 0.4;
 
 /// An offered passage, read once.
 #[derive(Debug)]
 pub(super) struct Source {
     offered: Offered,
-    /// Byte ranges of its sentences and lines, with what they say.
-    sentences: Vec<(Range<usize>, Terms)>,
+    /// Its sentences and lines.
+    sentences: Vec<Said>,
+}
+
+/// One sentence, or one row of a table.
+#[derive(Debug)]
+struct Said {
+    /// Bytes of the passage.
+    range: Range<usize>,
+    terms: Terms,
+    /// For a row of a table, what the table's first row calls its cells: the words for what the row says stand there. Rows
+    /// side by side say nothing together: the name of one and the number of another make a false statement.
+    header: Option<Terms>,
 }
 
 /// The best place for a statement in one passage.
@@ -36,9 +48,12 @@ pub(super) struct Support {
 impl Source {
     pub(super) fn new(offered: &Offered) -> Self {
         let text = offered.found.passage.text.as_str();
+        let mut header: Option<Terms> = None;
         let read = |range: Range<usize>| {
-            let terms = Terms::of(text.get(range.clone()).unwrap_or_default());
-            (range, terms)
+            let line = text.get(range.clone()).unwrap_or_default();
+            let terms = Terms::of(line);
+            header = is_row(line).then(|| header.take().unwrap_or_else(|| terms.clone()));
+            Said { range, terms, header: header.clone() }
         };
         let sentences = sentences(text, Lines::Whole).into_iter().map(read).collect();
         Self { offered: offered.clone(), sentences }
@@ -54,10 +69,14 @@ impl Source {
         if total <= 0.0 {
             return None;
         }
-        let windows = (0..self.sentences.len()).flat_map(|start| self.windows(start));
-        let supports = windows.map(|(range, said, more)| {
+        let windows = (0..self.sentences.len()).flat_map(|start| {
+            let row = self.is_row(start);
+            self.windows(start).map(move |window| (window, row))
+        });
+        let supports = windows.map(|((range, said, more), row)| {
             let share = statement.shared(&said) / total;
-            let share = if statement.numbers_are_in(&said) { share } else { share * WRONG_NUMBER };
+            let wrong = !statement.numbers_are_in(&said) || (row && !statement.names_are_in(&said));
+            let share = if wrong { share * WRONG } else { share };
             Support { share, range, rank: share - WORTH * more as f32 }
         });
         supports
@@ -65,14 +84,20 @@ impl Source {
             .max_by(|a, b| a.rank.total_cmp(&b.rank).then(b.range.start.cmp(&a.range.start)))
     }
 
-    /// One to three neighbouring sentences from `start`: their range, what they say, and how many more than one.
+    /// One to three neighbouring sentences from `start`, or one row: their range, what they say, and how many more than one.
     fn windows(&self, start: usize) -> impl Iterator<Item = (Range<usize>, Terms, usize)> {
         let mut said = Terms::default();
-        let first = self.sentences.get(start).map_or(0, |(range, _)| range.start);
-        self.sentences.iter().skip(start).take(MOST_SENTENCES).enumerate().map(move |(more, (range, terms))| {
-            said.extend(terms);
-            (first..range.end, said.clone(), more)
+        let first = self.sentences.get(start).map_or(0, |first| first.range.start);
+        let together = self.sentences.iter().skip(start).take(MOST_SENTENCES).enumerate();
+        let together = together.take_while(|(more, next)| *more == 0 || next.header.is_none());
+        together.take(if self.is_row(start) { 1 } else { MOST_SENTENCES }).map(move |(more, next)| {
+            next.header.iter().chain([&next.terms]).for_each(|terms| said.extend(terms));
+            (first..next.range.end, said.clone(), more)
         })
+    }
+
+    fn is_row(&self, at: usize) -> bool {
+        self.sentences.get(at).is_some_and(|said| said.header.is_some())
     }
 
     /// The annotation that quotes this support, or the whole passage.
@@ -81,6 +106,11 @@ impl Source {
         let range = support.map_or(whole, |support| support.range.clone());
         Annotation { index, ..Annotation::of(&self.offered, range) }
     }
+}
+
+/// Whether a line is written as the parser writes rows of tables.
+pub(crate) fn is_row(line: &str) -> bool {
+    line.contains(" | ")
 }
 
 impl Annotation {

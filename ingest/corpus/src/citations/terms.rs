@@ -33,6 +33,8 @@ pub(crate) struct Terms {
     pub(crate) numbers: BTreeSet<String>,
     /// Numbers that the text says in another way, such as the name of a month.
     pub(crate) implied: BTreeSet<String>,
+    /// Those of the words that are names in a text of Latin letters.
+    names: BTreeSet<String>,
 }
 
 impl Terms {
@@ -43,6 +45,9 @@ impl Terms {
         for word in words(text).into_iter().filter(|word| !is_number(word) && !is_glue(word)) {
             terms.implied.extend(month(&word));
             let weight = if names.contains(&word) { NAME } else { weight(&word) };
+            if names.contains(&word) {
+                terms.names.insert(word.clone());
+            }
             terms.words.insert(word, weight);
         }
         terms
@@ -63,6 +68,11 @@ impl Terms {
     /// Whether every number of this is said there.
     pub(crate) fn numbers_are_in(&self, other: &Self) -> bool {
         self.numbers.iter().all(|number| other.says(number))
+    }
+
+    /// Whether every name of this is said there.
+    pub(crate) fn names_are_in(&self, other: &Self) -> bool {
+        self.names.iter().all(|name| other.words.contains_key(name))
     }
 
     fn says(&self, number: &str) -> bool {

@@ -104,6 +104,23 @@ fn what_nothing_supports_stays_uncited() {
 }
 
 #[test]
+fn rows_of_a_table_say_nothing_together() {
+    let table = "Branch | City | Manager | Employees\nHarbour | Gdansk | Ewa Kowalska | 42\n\
+        Old Town | Lisbon | Ana Duarte | 27\n";
+    let quotes = |answer: &str| {
+        let cited = cite(answer, &[offered(1, 0, table)], &CiteConfig::default());
+        cited.annotations.into_iter().map(|annotation| annotation.quote).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        quotes("The manager of the Harbour branch in Gdansk is Ewa Kowalska."),
+        ["Harbour | Gdansk | Ewa Kowalska | 42"]
+    );
+    assert_eq!(quotes("The Old Town branch has 27 employees."), ["Old Town | Lisbon | Ana Duarte | 27"]);
+    assert!(quotes("The Old Town branch has 42 employees.").is_empty());
+    assert!(quotes("The manager of the branch in Gdansk is Ana Duarte.").is_empty());
+}
+
+#[test]
 fn short_answers_need_all_of_their_words() {
     assert_eq!(quotes("15 days.")[0].0, 1);
     assert_eq!(quotes("王芳")[0].0, 2);
