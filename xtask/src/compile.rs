@@ -7,10 +7,12 @@ use std::{
     io::{BufReader, IsTerminal, Read},
     path::Path,
     process::Stdio,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{command, steps::short};
@@ -18,8 +20,11 @@ use crate::{command, steps::short};
 /// Between two lines of progress when the output is a log.
 const LOG_EVERY: Duration = Duration::from_secs(20);
 
+/// Silence after which a log says that the work goes on: the largest crate takes ten minutes, and cargo says nothing meanwhile.
+const QUIET: Duration = Duration::from_mins(1);
+
 /// What cargo said it is doing.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Progress {
     done: u64,
     total: u64,
@@ -39,7 +44,16 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let mut child = command.spawn().with_context(|| format!("cannot start `{}`", command::line(&command)))?;
     let stderr = child.stderr.take().context("cargo's standard error is not a pipe")?;
     let mut display = Display::new();
-    for_each_line(stderr, |line| display.show(line))?;
+    let (tell, told) = mpsc::channel();
+    let reader = thread::spawn(move || for_each_line(stderr, |line| drop(tell.send(line.to_owned()))));
+    loop {
+        match told.recv_timeout(QUIET) {
+            Ok(line) => display.show(&line),
+            Err(RecvTimeoutError::Timeout) => display.remind(),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    reader.join().map_err(|_| anyhow!("cargo's messages could not be read"))??;
     display.finish();
     command::succeeded(&command, child.wait()?)
 }
@@ -66,6 +80,7 @@ struct Display {
     bar: Option<ProgressBar>,
     started: Instant,
     said: Instant,
+    last: Option<Progress>,
 }
 
 impl Display {
@@ -78,7 +93,7 @@ impl Display {
             bar.enable_steady_tick(Duration::from_secs(1));
             bar
         });
-        Self { bar, started: Instant::now(), said: Instant::now() }
+        Self { bar, started: Instant::now(), said: Instant::now(), last: None }
     }
 
     fn show(&mut self, line: &str) {
@@ -94,15 +109,27 @@ impl Display {
     }
 
     fn advance(&mut self, progress: Progress) {
+        self.last = Some(progress.clone());
         if let Some(bar) = &self.bar {
             bar.set_length(progress.total);
             bar.set_position(progress.done);
             bar.set_message(progress.now);
         } else if self.said.elapsed() >= LOG_EVERY {
-            self.said = Instant::now();
-            let Progress { done, total, now } = progress;
-            eprintln!("      compiled {done} of {total} after {}, now {now}", short(self.started.elapsed()));
+            self.say(&progress);
         }
+    }
+
+    /// Nothing new for a while; a large crate is under way.
+    fn remind(&mut self) {
+        if let Some(progress) = self.last.clone().filter(|_| self.bar.is_none()) {
+            self.say(&progress);
+        }
+    }
+
+    fn say(&mut self, progress: &Progress) {
+        self.said = Instant::now();
+        let Progress { done, total, now } = progress;
+        eprintln!("      compiled {done} of {total} after {}, now {now}", short(self.started.elapsed()));
     }
 
     fn finish(&self) {

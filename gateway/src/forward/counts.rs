@@ -89,7 +89,9 @@ impl Drop for Counts {
             .into_iter()
             .for_each(|n| self.meter.cached_tokens(n));
         self.meter.prompt(prompt_tokens);
-        self.meter.reached(0, completion_tokens);
+        if completion_tokens > 0 {
+            self.meter.reached(0, completion_tokens);
+        }
     }
 }
 

@@ -101,7 +101,16 @@ impl Listener {
     /// # Errors
     /// The operating system's, with the address in the text.
     pub(crate) async fn bind(address: SocketAddr, config: NetConfig) -> io::Result<Self> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+        let named = |error: io::Error| {
+            let hint = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "; stop the program that listens there, or choose another port: `server.listen` in kubemate.toml, `--listen`, \
+                     or `--port` of `cargo xtask up`"
+                }
+                _ => "",
+            };
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}{hint}"))
+        };
         Ok(Self { socket: TcpListener::bind(address).await.map_err(named)?, config })
     }
 

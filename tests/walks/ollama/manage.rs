@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::registry::Registry;
-use crate::harness::{ADMIN, Api, Ollama, Server, Setup, gguf, tenant};
+use crate::harness::{ADMIN, Api, Ollama, Server, Setup, gguf, tenant, until};
 
 /// An Ollama without models, and a gateway that knows it and another upstream.
 async fn both() -> (Ollama, Server) {
@@ -44,8 +44,18 @@ async fn listed(api: &Api) -> Vec<Value> {
     api.get("/admin/v1/upstreams/real/models").await.json()["data"].as_array().expect("a list").clone()
 }
 
+/// The trail of what was done to upstreams, once it has `count` rows: how a streamed deed came out is written behind its
+/// last line.
+async fn deeds(api: &Api, count: usize) -> Vec<(String, String)> {
+    until("the trail", Duration::from_secs(20), async || {
+        let found = found_deeds(api).await;
+        (found.len() >= count).then_some(found)
+    })
+    .await
+}
+
 /// Actions of the trail with their outcomes, oldest first.
-async fn deeds(api: &Api) -> Vec<(String, String)> {
+async fn found_deeds(api: &Api) -> Vec<(String, String)> {
     let rows = api.get("/admin/v1/audit?limit=200").await.json();
     let text = |row: &Value, field: &str| row[field].as_str().expect("text").to_owned();
     let rows = rows["data"].as_array().expect("rows").iter().rev();
@@ -90,7 +100,8 @@ async fn a_model_is_made_of_a_gguf_loaded_asked_and_removed() {
     let expected = expected
         .iter()
         .flat_map(|deed| ["begun", "ok"].map(|outcome| (format!("upstream.{deed}"), outcome.to_owned())));
-    assert_eq!(deeds(&api).await, expected.collect::<Vec<_>>());
+    let expected: Vec<_> = expected.collect();
+    assert_eq!(deeds(&api, expected.len()).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +119,7 @@ async fn a_model_is_pulled_from_a_registry_with_progress() {
 
     let failed = bad(&server, &["pull", "--insecure", &format!("{}/library/nobody", registry.address)]).await;
     assert!(failed.contains("does not exist"), "{failed}");
-    let deeds = deeds(&server.admin()).await;
+    let deeds = deeds(&server.admin(), 4).await;
     let outcomes: Vec<&str> = deeds.iter().map(|(_, outcome)| outcome.as_str()).collect();
     assert_eq!(outcomes, ["begun", "ok", "begun", "failed"]);
 }
