@@ -27,7 +27,11 @@ needs() {
 # Headers of Debian packages, as folders of the include path.
 unpack_headers() {
     local work=$1
-    (cd "$work" && apt-get download -qq libstb-dev nlohmann-json3-dev >&2)
+    cd "$work"
+    # A fresh image has no lists of packages yet.
+    fetch() { apt-get download -qq libstb-dev nlohmann-json3-dev >&2; }
+    fetch || { apt-get update -qq >&2 && fetch; }
+    cd - >/dev/null
     for package in "$work"/*.deb; do dpkg -x "$package" "$work"; done
     mkdir -p "$work/usr/include/miniaudio"
     cp "$(cd "$here" && go list -m -f '{{.Dir}}' github.com/gen2brain/malgo)/miniaudio.h" "$work/usr/include/miniaudio/"
