@@ -17,7 +17,7 @@ use bytes::Bytes;
 use kubemate_identity::TenantId;
 
 pub(crate) use self::{
-    answer::Masked,
+    answer::{Masked, Texts},
     config::{DenyList, GuardConfig, TenantRules},
     personal::Kind,
 };

@@ -25,6 +25,9 @@ async fn personal_data_stays_here_and_stands_in_the_answer() {
     let chunks: Vec<Value> = events[..events.len() - 1].iter().map(Event::json).collect();
     let text: String = chunks.iter().filter_map(|chunk| chunk.pointer("/choices/0/delta/content")?.as_str()).collect();
     assert_eq!(text, said, "put back across events of one character each");
+    let response = json!({"model": "there", "input": format!("Repeat: {said}")});
+    let response = api.post("/v1/responses", response).await.json();
+    assert_eq!(response["output"][0]["content"][0]["text"], said, "answers that are read as pieces, too: {response}");
     for asked in upstream.asked() {
         let sent = asked["messages"][0]["content"].as_str().expect("text").to_owned();
         assert_eq!(sent, "Repeat: 张三, [[PHONE_1]], [[EMAIL_1]], [[ID_1]]; ring [[PHONE_1]] [[");
@@ -33,7 +36,9 @@ async fn personal_data_stays_here_and_stands_in_the_answer() {
     assert_eq!(refused["code"], "content_filter");
     assert!(refused["message"].to_string().contains("`projects`"), "{refused}");
     assert_eq!(api.post("/v1/chat/completions", ask(&"x".repeat(2000))).await.refused(400)["code"], "max_prompt");
-    assert_eq!(upstream.asked().len(), 2, "what is refused does not leave");
+    let refused = json!({"model": "there", "input": "nightingale"});
+    assert_eq!(api.post("/v1/responses", refused).await.refused(400)["code"], "content_filter");
+    assert_eq!(upstream.asked().len(), 3, "what is refused does not leave");
     assert!(!server.log().contains("13800138000"));
     server.stop().await;
 }

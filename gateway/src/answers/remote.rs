@@ -15,6 +15,7 @@ use crate::{
     api::ApiError,
     app::App,
     forward::refusal,
+    guard::Texts,
     models::Upstream,
     routing::{Answered, Ask, Flight, UpstreamBody},
 };
@@ -29,10 +30,14 @@ const MAX_LINE: usize = 8 * 1024 * 1024;
 pub(super) async fn generate(app: &App, caller: &Caller, mut request: ChatRequest) -> Result<Pieces, ApiError> {
     request.stream = Some(true);
     request.stream_options = Some(StreamOptions { include_usage: Some(true), ..StreamOptions::default() });
+    let (body, masked) = app.guard.check(&caller.tenant, &written(&request)?)?;
+    if masked.is_some() {
+        request = serde_json::from_slice(&body).map_err(ApiError::internal)?;
+    }
     let ask = Ask {
         model: &request.model,
         path: "/chat/completions",
-        body: &written(&request)?,
+        body: &body,
         caller,
         session: request.user.as_deref(),
         write: &|_, name| written(&ChatRequest { model: name.to_owned(), ..request.clone() }),
@@ -41,7 +46,35 @@ pub(super) async fn generate(app: &App, caller: &Caller, mut request: ChatReques
     if !response.status().is_success() {
         return Err(refusal(&upstream, response).await);
     }
-    Ok(pieces(upstream, response.into_body(), flight).boxed())
+    let pieces = pieces(upstream, response.into_body(), flight).boxed();
+    Ok(match masked {
+        None => pieces,
+        Some(masked) => restored(pieces, masked.texts()).boxed(),
+    })
+}
+
+/// The pieces with what was masked in the request.
+fn restored(mut pieces: Pieces, texts: Texts) -> impl Stream<Item = Result<Piece, ApiError>> {
+    let text = |choice, text| Piece::Text { choice, text, logprobs: Vec::new(), tokens: 0 };
+    async_stream::try_stream! {
+        let mut texts = Some(texts);
+        while let Some(piece) = pieces.next().await {
+            match (piece?, &mut texts) {
+                (Piece::Text { choice, text: told, logprobs, tokens }, Some(texts)) => {
+                    let told = texts.feed(choice, &told);
+                    yield Piece::Text { choice, text: told, logprobs, tokens };
+                }
+                (piece, texts) => {
+                    if matches!(piece, Piece::Finished { .. }) {
+                        for (choice, left) in texts.take().into_iter().flat_map(Texts::end) {
+                            yield text(choice, left);
+                        }
+                    }
+                    yield piece;
+                }
+            }
+        }
+    }
 }
 
 fn written(request: &ChatRequest) -> Result<Bytes, ApiError> {

@@ -1,7 +1,7 @@
 //! Puts what was masked back into answers, plain or as streams.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -44,10 +44,35 @@ impl Masked {
         Ok(Response::from_parts(head, Body::from(self.plain(whole))))
     }
 
+    /// The same for an answer that is read as pieces of text.
+    pub(crate) fn texts(self) -> Texts {
+        Texts { mask: self.0, open: BTreeMap::new() }
+    }
+
     /// Neither placeholders nor what they stand for need escapes, so the bytes around them stay as they are.
     fn plain(&self, whole: Bytes) -> Bytes {
         let restored = std::str::from_utf8(&whole).map(|answer| Bytes::from(self.0.restore(answer)));
         restored.unwrap_or(whole)
+    }
+}
+
+/// The texts of an answer's choices, put together across pieces.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    mask: Arc<Mask>,
+    open: BTreeMap<u32, Restorer>,
+}
+
+impl Texts {
+    /// What of the next piece can be told; what could begin a placeholder is held back.
+    pub(crate) fn feed(&mut self, choice: u32, piece: &str) -> String {
+        self.open.entry(choice).or_default().feed(&self.mask, piece)
+    }
+
+    /// What was still held back, by choice.
+    pub(crate) fn end(mut self) -> impl Iterator<Item = (u32, String)> {
+        let left = std::mem::take(&mut self.open).into_iter().map(|(choice, mut text)| (choice, text.end()));
+        left.filter(|(_, text)| !text.is_empty())
     }
 }
 
