@@ -69,7 +69,8 @@ struct Terminal {
 
 impl Terminal {
     fn open(server: &Server, api: &Api) -> Self {
-        let command = format!("{} chat {CHAT} --url http://{}", kubemate().display(), server.address);
+        // `exec`: a shell that stays between, as dash does, takes Ctrl-C for itself, too, and ends with 130.
+        let command = format!("exec {} chat {CHAT} --url http://{}", kubemate().display(), server.address);
         let mut script = Command::new("script");
         script.args(["-qefc", &command, "/dev/null"]).env("KUBEMATE_API_KEY", api.key.as_deref().expect("a key"));
         script.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
