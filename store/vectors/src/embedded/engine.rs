@@ -27,6 +27,8 @@ const SEGMENTS: usize = 4;
 const SEARCH_BREADTH: usize = 128;
 /// Points read at once when all of them are gone through.
 const PAGE: usize = 512;
+/// Ids read at once, without what belongs to them.
+const PAGE_OF_IDS: usize = 16_384;
 
 /// An open shard of the engine. Calls block.
 #[derive(Debug)]
@@ -102,8 +104,10 @@ impl Engine {
         records.into_iter().filter_map(|record| record.payload).map(|fields| payload::to_passage(fields.0)).collect()
     }
 
+    /// How many points there are. The engine's own count takes a point twice while a segment that holds it is being put
+    /// in the place of another.
     pub(super) fn count(&self) -> Result<usize, VectorsError> {
-        self.with("counted", |shard| shard.count(CountRequest { filter: None, exact: true }))
+        Ok(self.ids()?.len())
     }
 
     /// About how many points there are; cheap.
@@ -129,7 +133,8 @@ impl Engine {
     /// the segments away that it was made of.
     pub(super) fn repair(&self) -> Result<(), VectorsError> {
         let ids = self.ids()?;
-        if self.count()? == ids.len() {
+        let copies = self.with("counted", |shard| shard.count(CountRequest { filter: None, exact: true }))?;
+        if copies == ids.len() {
             return Ok(());
         }
         tracing::warn!(points = ids.len(), "indexing was cut off, points are written again");
@@ -151,7 +156,7 @@ impl Engine {
         let mut offset = None;
         loop {
             let with_payload = Some(WithPayloadInterface::Bool(false));
-            let page = ScrollRequest { offset, limit: Some(PAGE), with_payload, ..ScrollRequest::default() };
+            let page = ScrollRequest { offset, limit: Some(PAGE_OF_IDS), with_payload, ..ScrollRequest::default() };
             let (records, next) = self.with("listed points", |shard| shard.scroll(page))?;
             ids.extend(records.into_iter().map(|record| record.id));
             if next.is_none() {
