@@ -27,7 +27,7 @@ pub(crate) fn decode<'b>(bytes: &'b [u8], declared: Option<&str>) -> Result<Cow<
     if is_binary(bytes) {
         return Err(ParseError::Unsupported("binary content".to_owned()));
     }
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
         return Ok(Cow::Borrowed(text));
     }
     if let Some(encoding) = declared.and_then(|label| Encoding::for_label(label.trim().as_bytes())) {
