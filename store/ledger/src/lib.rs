@@ -27,6 +27,7 @@ mod leases;
 mod ledger;
 mod limits;
 mod migration;
+mod often;
 mod owned;
 mod page;
 mod removal;
