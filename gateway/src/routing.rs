@@ -14,12 +14,15 @@ mod edit;
 mod explain;
 mod flight;
 mod health;
+mod incoming;
 mod latency;
 mod link;
 mod meters;
+mod reply;
 mod route;
 mod routes;
 mod table;
+mod torn;
 mod upstream;
 mod watch;
 
