@@ -31,6 +31,8 @@ use crate::{
 const IDLE_MS: u64 = 50_000;
 /// What the alarm of a connection is set to before its first request.
 const IDLE: Duration = Duration::from_millis(IDLE_MS);
+/// Most bytes of room that an unused connection keeps to read into.
+const MOST_KEPT: usize = 8 * 1024;
 /// Most unused connections of a shard.
 const MOST_IDLE: usize = 512;
 
@@ -40,6 +42,8 @@ pub(super) struct Link {
     wire: Wire,
     /// What has come and nobody has taken.
     pub(super) read: BytesMut,
+    /// Whether much has come at once: then `read` may hold much room.
+    wide: bool,
     /// Whether it serves another request behind this one.
     lasts: bool,
     alarm: Pin<Box<Sleep>>,
@@ -61,7 +65,7 @@ impl Link {
     /// Speaks HTTP/1.1 on a new connection.
     pub(super) fn new(wire: Wire) -> Self {
         let alarm = Box::pin(sleep(Duration::ZERO));
-        Self { wire, read: BytesMut::new(), lasts: true, alarm, step: IDLE, idle_since: 0 }
+        Self { wire, read: BytesMut::new(), wide: false, lasts: true, alarm, step: IDLE, idle_since: 0 }
     }
 
     /// Sends a request and waits for the head of its answer, not beyond `until`.
@@ -142,6 +146,7 @@ impl Link {
             let mut piece = ReadBuf::new(space);
             ready!(Pin::new(&mut self.wire).poll_read(context, &mut piece))?;
             self.read.extend_from_slice(piece.filled());
+            self.wide |= piece.filled().len() > MOST_KEPT;
             Poll::Ready(Ok(piece.filled().len()))
         })
     }
@@ -209,6 +214,9 @@ impl Pool {
     pub(super) fn put(&self, mut link: Link) {
         if !link.lasts || !link.read.is_empty() {
             return;
+        }
+        if std::mem::take(&mut link.wide) {
+            link.read = BytesMut::new();
         }
         link.idle_since = now_ms();
         let own = self.own();
