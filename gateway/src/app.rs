@@ -97,7 +97,8 @@ impl App {
         let limits = Limits::open(stores.ledger.clone(), config.limits.clone(), counters, &background).await?;
         let gate = (limits.clone(), Turns::new(config.limits.queue));
         let usage = UsageMeter::start(stores.ledger.clone(), &background, gate, config.prices.clone());
-        let routes = Routes::new(&loaded, Spec::saved(&stores.ledger).await?, local.clone())?;
+        let saved = Spec::saved(&stores.ledger, config.auth.secret_files.as_deref()).await?;
+        let routes = Routes::new(&loaded, saved, local.clone())?;
         let Stores { ledger, objects, .. } = stores;
         Ok(Self(Arc::new(Shared {
             config,

@@ -130,6 +130,8 @@ impl StoreConfig {
 pub(crate) struct AuthConfig {
     /// Full rights; made at first start and printed once when unset.
     pub(crate) admin_key: Option<Secret>,
+    /// Folder of the files that upstreams added through the admin API may name as their key; none may when unset.
+    pub(crate) secret_files: Option<PathBuf>,
 }
 
 /// How the process reports about itself.

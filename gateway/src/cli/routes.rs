@@ -105,7 +105,8 @@ impl Test {
         let saved = match loaded.config.store.data_dir.join("ledger.sqlite").exists() {
             true => {
                 let ledger = Ledger::open(&loaded.config.store.ledger()).await;
-                Spec::saved(&ledger.context("the ledger cannot be opened")?).await?
+                let secret_files = loaded.config.auth.secret_files.as_deref();
+                Spec::saved(&ledger.context("the ledger cannot be opened")?, secret_files).await?
             }
             false => Spec::default(),
         };
