@@ -39,9 +39,6 @@ pub(crate) async fn answer(
 ) -> Result<Answer, ApiError> {
     let target = app.routes.choose(&request.model)?;
     let mut meter = admit(app, caller, &target, &request, grounding.is_some()).await?;
-    if request.streams() {
-        meter.streams();
-    }
     meter.routed(Chosen::of(&target, "weighted"));
     let (pieces, grounded) = meter.watch(begin(app, caller, &target, request, grounding).await)?;
     Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
@@ -57,7 +54,8 @@ async fn admit(
     let write = || serde_json::to_vec(request).unwrap_or_default();
     let choices = u64::from(request.n.unwrap_or(1));
     let passages = if grounded { app.config.corpus.passage_tokens as u64 } else { 0 };
-    let estimate = Estimate::written(&write, request.token_limit().map(u64::from), choices).plus(passages);
+    let estimate = Estimate::written(&write, request.token_limit().map(u64::from), choices);
+    let estimate = estimate.plus(passages).streamed(request.streams());
     let estimate = match target {
         Target::Local(name) => estimate.by_local(&app.local, name),
         Target::Remote(..) => estimate,

@@ -65,6 +65,10 @@ impl Door {
         }
     }
 
+    fn generates(self) -> bool {
+        matches!(self, Self::Chat | Self::Completions)
+    }
+
     fn kind(self) -> &'static str {
         match self {
             Self::Chat => "chat",
@@ -115,11 +119,8 @@ impl Outgoing {
     }
 
     fn estimate(&self) -> Estimate<'_> {
-        let answer = match self.door {
-            Door::Chat | Door::Completions => self.head.max_tokens,
-            Door::Embeddings | Door::Rerank => Some(0),
-        };
-        Estimate::new(&self.body, answer, self.head.choices)
+        let answer = if self.door.generates() { self.head.max_tokens } else { Some(0) };
+        Estimate::new(&self.body, answer, self.head.choices).streamed(self.head.streams)
     }
 }
 
@@ -168,11 +169,7 @@ async fn kept_or_sent(app: &App, caller: &Caller, call: Outgoing, keeping: &Keep
 
 /// Lets the call in.
 async fn admitted(app: &App, caller: &Caller, call: &Outgoing) -> Result<Meter, ApiError> {
-    let mut meter = app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await?;
-    if call.head.streams {
-        meter.streams();
-    }
-    Ok(meter)
+    app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await
 }
 
 /// An answer that is kept, booked with the tokens that it saved; it counts as a request and costs nothing else.
@@ -187,6 +184,7 @@ async fn given(
     meter.cached(outcome);
     meter.prompt(answer.prompt_tokens);
     meter.reached(0, answer.completion_tokens);
+    meter.answered();
     Ok(answer.response)
 }
 
@@ -230,7 +228,11 @@ async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) ->
         body: &call.body,
         caller,
         session: call.session.as_deref().or(call.head.user.as_deref()),
-        write: &|upstream, name| Ok(call.head.outgoing(&call.body, name, upstream.asks_usage)),
+        write: &|upstream, name| {
+            let salt =
+                call.door.generates().then(|| upstream.config.salt(&caller.tenant, call.head.cache_salt.as_deref()));
+            Ok(call.head.outgoing(&call.body, name, upstream.asks_usage, salt.flatten()))
+        },
     };
     let answered = meter.watch(app.routes.send(ask).await)?;
     meter.routed(answered.chosen());

@@ -21,6 +21,7 @@ mod meters;
 mod reply;
 mod route;
 mod routes;
+mod salt;
 mod table;
 mod torn;
 mod upstream;

@@ -74,6 +74,7 @@ impl Counts {
 
     /// The answer is whole.
     pub(super) fn ended(&mut self) {
+        self.meter.answered();
         if let Some(flight) = self.flight.take() {
             flight.ended();
         }

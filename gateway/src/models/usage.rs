@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use http::StatusCode;
 use kubemate_identity::Caller;
 use kubemate_ledger::{Ledger, LedgerError, UsageRow};
@@ -19,7 +20,7 @@ use crate::{
     api::ApiError,
     app::unix_now,
     auth::model_call,
-    limits::{Admission, Estimate, Limits, Turn, Turns},
+    limits::{Admission, Estimate, Limits, LimitsConfig, Turn, Turns},
     telemetry::{Call, Chosen},
 };
 
@@ -38,12 +39,15 @@ pub(crate) struct UsageMeter {
     gate: Arc<Gate>,
 }
 
+/// Status of a request whose client left before its answer was whole. Source: nginx, whose number it is.
+const LEFT: i16 = 499;
+
 /// What a request passes before it runs.
 #[derive(Debug)]
 struct Gate {
     limits: Arc<Limits>,
     turns: Turns,
-    prices: Prices,
+    prices: ArcSwap<Prices>,
 }
 
 impl UsageMeter {
@@ -57,12 +61,24 @@ impl UsageMeter {
         let (rows, waiting) = mpsc::unbounded_channel();
         let closing = CancellationToken::new();
         tasks.spawn(write(ledger, waiting, closing.clone()));
-        Self { rows, closing, gate: Arc::new(Gate { limits, turns, prices }) }
+        Self { rows, closing, gate: Arc::new(Gate { limits, turns, prices: ArcSwap::from_pointee(prices) }) }
     }
 
     /// Takes no more rows; those that wait are still written.
     pub(crate) fn close(&self) {
         self.closing.cancel();
+    }
+
+    /// Puts other limits, prices and length of the lines in force for requests from now on.
+    ///
+    /// # Errors
+    /// The ledger's; nothing has changed then.
+    pub(crate) async fn replace(&self, limits: LimitsConfig, prices: Prices) -> Result<(), LedgerError> {
+        let queue = limits.queue;
+        self.gate.limits.replace(limits).await?;
+        self.gate.turns.may_wait(queue);
+        self.gate.prices.store(Arc::new(prices));
+        Ok(())
     }
 
     /// Lets a request in: reserves what it may use, and waits for its turn where requests wait. Dropping the meter settles
@@ -78,6 +94,9 @@ impl UsageMeter {
         estimate: Estimate<'_>,
     ) -> Result<Meter, ApiError> {
         let mut meter = self.begin(caller, model, kind);
+        if estimate.streams() {
+            meter.call.streams();
+        }
         meter.admission = meter.watch(self.gate.limits.admit(caller, model, &estimate).await)?;
         meter.turn = meter.watch(self.gate.turn(caller, model, &estimate).await)?;
         Ok(meter)
@@ -94,7 +113,7 @@ impl UsageMeter {
             kind: kind.to_owned(),
             prompt_tokens: 0,
             completion_tokens: 0,
-            status: status_of(StatusCode::OK),
+            status: LEFT,
             latency_ms: 0,
             at: unix_now(),
             cost_nanos: 0,
@@ -104,7 +123,7 @@ impl UsageMeter {
             cached_tokens: 0,
             upstream: String::new(),
         };
-        Meter::of(self.rows.clone(), row, Call::begin(kind, model), self.gate.prices.get(model).cloned())
+        Meter::of(self.rows.clone(), row, Call::begin(kind, model), self.gate.prices.load().get(model).cloned())
     }
 }
 
@@ -208,11 +227,6 @@ impl Meter {
         }
     }
 
-    /// The client asked for a stream.
-    pub(crate) fn streams(&mut self) {
-        self.call.streams();
-    }
-
     /// Nothing was kept for it: the answer will be.
     pub(crate) fn missed(&mut self) {
         self.call.cached("miss");
@@ -244,6 +258,13 @@ impl Meter {
     /// Notes how a step of the request came out, and hands it on.
     pub(crate) fn watch<T>(&mut self, outcome: Result<T, ApiError>) -> Result<T, ApiError> {
         outcome.inspect_err(|error| self.failed(error.status()))
+    }
+
+    /// The answer is whole. A meter that is dropped without it, or without a failure, has lost its client.
+    pub(crate) fn answered(&mut self) {
+        if let Some(row) = self.row.as_mut().filter(|row| row.status == LEFT) {
+            row.status = status_of(StatusCode::OK);
+        }
     }
 
     /// The request did not end well.
@@ -295,7 +316,7 @@ impl Meter {
             kind: "chat".to_owned(),
             prompt_tokens: 0,
             completion_tokens: 0,
-            status: 200,
+            status: LEFT,
             latency_ms: 0,
             at: 0,
             cost_nanos: 0,
@@ -322,7 +343,7 @@ mod tests {
         }
         drop(meter);
         let row = settled.try_recv().unwrap();
-        assert_eq!((row.prompt_tokens, row.completion_tokens), (7, 6));
+        assert_eq!((row.prompt_tokens, row.completion_tokens, row.status), (7, 6, 499));
         assert!(settled.try_recv().is_err(), "one row a request");
     }
 
