@@ -20,7 +20,7 @@ pub(crate) use api::{Answer, Api, Event, Opened};
 pub(crate) use binary::{cache, kubemate};
 pub(crate) use collector::{Collector, Seen};
 pub(crate) use documents::{Fact, documents, facts};
-pub(crate) use faulty::{EVENTS, Faulty, Mood};
+pub(crate) use faulty::{EVENTS, Faulty, Mood, WORD};
 pub(crate) use folder::Folder;
 pub(crate) use library::Library;
 pub(crate) use ollama::{Ollama, THERE, gguf};
