@@ -18,6 +18,7 @@ use crate::{
         audit_mark,
     },
     often::Insert,
+    text::storable,
 };
 
 mod hash;
@@ -203,9 +204,9 @@ fn link(head: &AuditHead, event: &AuditEvent) -> Result<Model, LedgerError> {
     let mut row = Model {
         seq: head.seq.saturating_add(1),
         tenant: event.tenant.as_ref().map(ToString::to_string),
-        actor: event.actor.clone(),
-        action: event.action.clone(),
-        target: event.target.clone(),
+        actor: storable(&event.actor).into_owned(),
+        action: storable(&event.action).into_owned(),
+        target: storable(&event.target).into_owned(),
         outcome: event.outcome.as_str().to_owned(),
         at_ms: event.at_ms,
         detail,

@@ -11,6 +11,7 @@ use crate::{
     audit::append,
     entity::usage::{Column, Entity},
     often::Insert,
+    text::storable,
 };
 
 /// A row that was booked before is left as it is.
@@ -45,7 +46,8 @@ fn values(row: &UsageRow) -> [Value; 17] {
         text(&row.tenant),
         text(&row.project),
         text(&row.key),
-        text(&row.model),
+        // What the client wrote.
+        storable(&row.model).into_owned().into(),
         text(&row.kind),
         row.prompt_tokens.into(),
         row.completion_tokens.into(),
