@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) ledger: Ledger,
     pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) vectors: Arc<dyn VectorStore>,
     pub(crate) caches: Caches,
     /// What may leave for upstreams.
     pub(crate) guard: Guard,
@@ -99,11 +100,12 @@ impl App {
         let usage = UsageMeter::start(stores.ledger.clone(), &background, gate, config.prices.clone());
         let saved = Spec::saved(&stores.ledger, config.auth.secret_files.as_deref()).await?;
         let routes = Routes::new(&loaded, saved, local.clone())?;
-        let Stores { ledger, objects, .. } = stores;
+        let Stores { ledger, objects, vectors } = stores;
         Ok(Self(Arc::new(Shared {
             config,
             ledger,
             objects,
+            vectors,
             caches,
             guard,
             kept,
@@ -138,7 +140,7 @@ impl Stores {
         let ledger = Ledger::open(&config.store.ledger()).await.context("the ledger cannot be opened")?;
         let objects = &config.store.objects;
         let objects = objects.open(&data.join("objects")).await.context("the objects cannot be opened")?;
-        let vectors = &config.store.vectors;
+        let vectors = config.store.vectors.resolve().map_err(anyhow::Error::msg)?;
         let vectors = vectors.open(&data.join("vectors")).await.context("the vectors cannot be opened")?;
         Ok(Self { ledger, objects, vectors })
     }

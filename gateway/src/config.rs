@@ -5,6 +5,7 @@ mod environment;
 mod load;
 mod secret;
 mod unknown;
+mod vectors;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use cache::{CacheKind, CacheStoreConfig};
 pub(crate) use load::{Loaded, load};
 pub(crate) use secret::Secret;
+pub(crate) use vectors::VectorStoreConfig;
 
 pub(crate) use crate::routing::{ModelConfig, UpstreamConfig, UpstreamKind};
 use crate::{
@@ -97,8 +99,8 @@ pub(crate) struct StoreConfig {
     pub(crate) data_dir: PathBuf,
     /// Where objects are kept; a folder below `data_dir`.
     pub(crate) objects: kubemate_objects::ObjectsConfig,
-    /// Where vectors are kept; Qdrant's engine in this process.
-    pub(crate) vectors: kubemate_vectors::VectorsConfig,
+    /// Where vectors are kept: Qdrant's engine in this process, or a server that several share.
+    pub(crate) vectors: VectorStoreConfig,
     /// Where answers and counters are kept: in this process, or on a server that several share.
     pub(crate) cache: CacheStoreConfig,
     /// Least free space below which uploads are refused and readiness says so.
@@ -110,7 +112,7 @@ impl Default for StoreConfig {
         Self {
             data_dir: PathBuf::from("./data"),
             objects: kubemate_objects::ObjectsConfig::default(),
-            vectors: kubemate_vectors::VectorsConfig::default(),
+            vectors: VectorStoreConfig::default(),
             cache: CacheStoreConfig::default(),
             min_free: ByteSize::mib(256),
         }

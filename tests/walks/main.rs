@@ -15,6 +15,7 @@ mod kept;
 mod lasting;
 mod limits;
 mod load;
+mod milvus;
 mod observed;
 mod ollama;
 mod process;

@@ -33,7 +33,7 @@ struct Check {
     run: fn(&Stage<'_>) -> anyhow::Result<()>,
 }
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     Check { name: "tools", title: "tools outside cargo, and the crates of Cargo.lock", run: tools },
     Check { name: "format", title: "format (cargo fmt --check)", run: format },
     Check { name: "tidy", title: "rules of the house (cargo xtask tidy)", run: |_| tidy::run() },
@@ -47,6 +47,7 @@ const CHECKS: [Check; 11] = [
     Check { name: "models", title: "model weights", run: |s| up::pull_models(&s.root, None) },
     Check { name: "clients", title: "official Python and Node clients", run: clients },
     Check { name: "ollama", title: "the real Ollama server (4 minutes at the first time)", run: ollama },
+    Check { name: "milvus", title: "the real Milvus server (455 MB at the first time)", run: milvus },
     Check { name: "clippy", title: "lints (cargo clippy, warnings denied)", run: clippy },
     Check { name: "test", title: "unit tests, doc tests and walks (cargo test)", run: cargo_test },
 ];
@@ -115,6 +116,11 @@ fn clients(stage: &Stage<'_>) -> anyhow::Result<()> {
 fn ollama(stage: &Stage<'_>) -> anyhow::Result<()> {
     host::ensure(&[host::GO, host::C_COMPILER])?;
     command::run(command::program("bash", &stage.root).arg("tests/ollama/install.sh").stdout(Stdio::null()))
+}
+
+/// As the clients: installed ahead, so that no test waits for a download.
+fn milvus(stage: &Stage<'_>) -> anyhow::Result<()> {
+    command::run(command::program("bash", &stage.root).arg("tests/milvus/install.sh").stdout(Stdio::null()))
 }
 
 /// The tests of the two rooms that nothing depends on are compiled as they stand: optimising them takes minutes and changes

@@ -115,6 +115,9 @@ async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     if app.caches.shared {
         parts.push(Part::new("cache", app.caches.wrong().await));
     }
+    if app.config.store.vectors.is_served() {
+        parts.push(vectors(&app).await);
+    }
     let status = match () {
         () if app.stop.is_cancelled() => "stopping",
         () if parts.iter().any(|part| part.vital && !part.ok) => "unavailable",
@@ -128,6 +131,11 @@ async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
 async fn ledger(app: &App) -> Part {
     let wrong = app.ledger.ping().await.err().map(|_| "the ledger does not answer".to_owned());
     Part::new("ledger", wrong)
+}
+
+async fn vectors(app: &App) -> Part {
+    let down = "the vector store does not answer: documents wait, searches fail, chat without documents goes on";
+    Part::new("vectors", app.vectors.check().await.err().map(|_| down.to_owned()))
 }
 
 fn disk(app: &App) -> Part {

@@ -54,6 +54,7 @@ pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
     findings.push(data_folder(config));
     findings.push(ledger(config).await);
     findings.extend(cache(config).await);
+    findings.extend(vectors(config).await);
     findings.extend(weights(config)?);
     for upstream in config.upstreams.iter().filter(|upstream| upstream.kind != UpstreamKind::Local) {
         findings.extend(reach(upstream).await);
@@ -155,6 +156,32 @@ async fn cache(config: &Config) -> Option<Finding> {
             None => Finding::new(what, Weight::Good, "Redis answers and takes writes"),
         },
     })
+}
+
+async fn vectors(config: &Config) -> Vec<Finding> {
+    let (what, settings) = ("store.vectors", &config.store.vectors);
+    if !settings.is_served() {
+        return Vec::new();
+    }
+    let folder = config.store.data_dir.join("vectors");
+    let checked = match settings.resolve() {
+        Ok(store) => match store.open(&folder).await {
+            Ok(store) => store.check().await.map_err(|error| (Weight::Warning, error.to_string())),
+            Err(error) => Err((Weight::Failure, error.to_string())),
+        },
+        Err(why) => Err((Weight::Failure, why)),
+    };
+    let mut findings = vec![match checked {
+        Ok(()) => Finding::new(what, Weight::Good, "the server answers"),
+        Err((weight, why)) => Finding::new(what, weight, why),
+    }];
+    if settings.token.as_ref().is_some_and(Secret::is_plain) {
+        findings.push(Finding::new(what, Weight::Warning, "its `token` stands in the file; use { env = \"…\" }"));
+    }
+    if settings.url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_local(url)) {
+        findings.push(Finding::new(what, Weight::Warning, "documents and `token` travel over plain http; use https"));
+    }
+    findings
 }
 
 fn weights(config: &Config) -> anyhow::Result<Vec<Finding>> {

@@ -136,6 +136,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         )));
     }
     config.store.cache.redis().map_err(ConfigError::Meaning)?;
+    config.store.vectors.resolve().map_err(ConfigError::Meaning)?;
     config.limits.check().map_err(ConfigError::Meaning)?;
     for (model, price) in &config.prices {
         price.check().map_err(|why| ConfigError::Meaning(format!("`prices.{model}` {why}")))?;

@@ -4,6 +4,7 @@ use kubemate_corpus::CorpusError;
 use kubemate_engine::EngineError;
 use kubemate_ledger::LedgerError;
 use kubemate_objects::ObjectsError;
+use kubemate_vectors::VectorsError;
 
 use super::ApiError;
 
@@ -27,6 +28,21 @@ impl From<ObjectsError> for ApiError {
         match error {
             ObjectsError::DiskFull => {
                 Self::Unavailable("the disk below `store.data_dir` is full; free some space and try again".to_owned())
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<VectorsError> for ApiError {
+    fn from(error: VectorsError) -> Self {
+        match error {
+            VectorsError::DiskFull => {
+                Self::Unavailable("the disk that holds the vectors is full; free some space and try again".to_owned())
+            }
+            VectorsError::Store { doing, cause } => {
+                tracing::error!(error = %cause, doing, "the vector store failed");
+                Self::Unavailable("the vector store does not answer; try again soon".to_owned())
             }
             error => Self::internal(error),
         }
@@ -60,6 +76,7 @@ impl From<CorpusError> for ApiError {
             CorpusError::Ledger(error) => error.into(),
             CorpusError::Engine(error) => error.into(),
             CorpusError::Objects(error) => error.into(),
+            CorpusError::Vectors(error) => error.into(),
             CorpusError::Invalid(message) => Self::Invalid { message, param: None, code: None },
             error => Self::internal(error),
         }
