@@ -40,5 +40,5 @@ pub use parser::{DocumentParser, FILE_CODES, InProcessParser, ParseFailure, Uplo
 pub use parts::embedder_identity;
 pub use quotes::Quote;
 pub use script::Language;
-pub use search::{Found, SearchConfig, SearchRequest, rewritten};
+pub use search::{Found, LexicalWeights, Rerank, SearchConfig, SearchRequest, rewritten};
 pub use sweep::Swept;

@@ -143,9 +143,8 @@ fn measure(text: &str, window: &[Atom], counter: &dyn TokenCounter, longest: usi
 /// FNV-1a of the text in a range, with the last step of SplitMix64, so that its order is as good as chance.
 fn print(text: &str, range: &Range<usize>) -> u64 {
     let bytes = text.get(range.clone()).unwrap_or_default().bytes();
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
