@@ -253,9 +253,7 @@ async fn passes(name: &str, mut suite: Command) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openai_python_before_ollama() {
-    for (name, set) in [("far-openai-3", "openai3"), ("far-openai-2", "openai2")] {
-        passes(name, pytest(&format!("python/requirements-{set}.txt"), "far")).await;
-    }
+    passes("far-openai", pytest("python/requirements-openai3.txt", "far")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,11 +111,11 @@ def test_what_the_server_lacks_is_refused(client, model, field, options):
     assert field in str(refused.value)
 
 
-def test_a_picture_is_refused_by_a_model_without_eyes(client, model):
-    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-    with pytest.raises(openai.OpenAIError) as refused:
-        ask(client, model, messages=[{"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}])
-    assert refused.value.status_code in (400, 502), refused.value
+def test_a_picture_is_handed_on_in_the_servers_own_form(client, model):
+    """Ollama itself leaves pictures out for a model without eyes; what counts is that it takes the request."""
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{dot}"}}
+    assert ask(client, model, messages=[{"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}]).choices
 
 
 def test_a_stream_that_is_closed_early_frees_the_model(client, model):
