@@ -116,7 +116,8 @@ impl Link {
                 IoSlice::new(body.get(sent.saturating_sub(head.len())..).unwrap_or_default()),
             ];
             // TLS takes one slice, and that must not be an empty one.
-            let left = if *sent < head.len() { &left[..] } else { &left[1..] };
+            let first = usize::from(*sent >= head.len());
+            let left = left.get(first..).unwrap_or_default();
             match ready!(Pin::new(&mut self.wire).poll_write_vectored(context, left))? {
                 0 => return Poll::Ready(Err(Torn::Ended)),
                 taken => *sent += taken,
