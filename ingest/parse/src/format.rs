@@ -101,6 +101,18 @@ impl Hint<'_> {
         self.text_format().is_some() || self.is_source()
     }
 
+    /// A name that promises a binary format and content that is none is a download that went wrong: an error page, a
+    /// pointer, half a file. Its words are not what the sender meant to upload.
+    fn allows_text(&self) -> Result<(), ParseError> {
+        let extension = self.extension();
+        match extension.as_str() {
+            "pdf" | "docx" | "pptx" | "xlsx" | "odt" | "ods" | "odp" | "epub" | "ofd" | "msg" | "zip" => {
+                Err(ParseError::broken(format!("its name ends in .{extension}, but its content is no {extension}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the name is that of a program or of data in lines, where every line end counts.
     fn is_source(&self) -> bool {
         SOURCES.contains(&self.extension().as_str())
@@ -172,6 +184,7 @@ pub(crate) fn read(bytes: &[u8], hint: &Hint<'_>, scope: Scope<'_>) -> Result<Do
     if let Some(error) = known_binary(bytes) {
         return Err(error);
     }
+    hint.allows_text()?;
     read_text(bytes, hint, scope)
 }
 

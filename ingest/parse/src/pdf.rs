@@ -33,8 +33,18 @@ pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
     head.windows(6).any(|window| matches!(window, [b'\n' | b'\r' | 0, rest @ ..] if rest == b"%PDF-"))
 }
 
+/// Whether the file ends before its end: what says where its objects stand follows the last of them. The library would
+/// read the pages that are there, and nobody would learn that the others are missing.
+fn is_cut(bytes: &[u8]) -> bool {
+    let last = |word: &[u8]| bytes.windows(word.len()).rposition(|window| window == word);
+    last(b"startxref").is_none_or(|end| last(b"endobj").is_some_and(|object| object > end))
+}
+
 /// Reads a PDF.
 pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Document, ParseError> {
+    if is_cut(bytes) {
+        return Err(ParseError::broken("its end is missing: it was cut off on its way"));
+    }
     let pdf = Pdf::new(bytes.to_vec()).map_err(load_error)?;
     let pages = pdf.pages();
     limits.check("max_pages", pages.len(), limits.max_pages)?;
