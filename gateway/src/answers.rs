@@ -27,6 +27,9 @@ use crate::{
     telemetry::Chosen,
 };
 
+/// OpenAI's limit on `n`.
+const MOST_CHOICES: u32 = 128;
+
 /// Starts the answer to `request`, from documents when `grounding` says so.
 ///
 /// # Errors
@@ -77,12 +80,19 @@ async fn begin(
             (grounded.request.clone(), Some(grounded))
         }
     };
+    if let (Target::Local(name), Some(_)) = (target, &grounded) {
+        // Refused whether the model is asked in the end or a quote is the answer.
+        local_request(&request, app.local.habits(name))?;
+    }
+    let wanted = request.n.unwrap_or(1).clamp(1, MOST_CHOICES);
     let pieces = match &grounded {
         None => generate(app, caller, target, request).await?,
         Some(grounded) => match grounded.voice() {
-            Voice::Only(lead) => quoting::only(&lead),
+            Voice::Only(lead) => quoting::only(&lead, wanted, grounded.unasked(&lead)),
             Voice::Led(lead) => {
-                quoting::led(citing::cite(generate(app, caller, target, request).await?, grounded), lead)
+                let own = generate(app, caller, target, request).await?;
+                let own = quoting::sifted(own, grounded.found.clone(), lead.text().to_owned());
+                quoting::led(citing::cite(own, grounded), lead, wanted)
             }
             Voice::Own => citing::cite(generate(app, caller, target, request).await?, grounded),
         },
