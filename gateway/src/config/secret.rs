@@ -45,6 +45,11 @@ impl Secret {
         }
     }
 
+    /// Whether the text itself stands here, rather than where it is found.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
     /// Whether somebody who only administers may name it: whoever chooses a secret and the server that it is sent to
     /// could otherwise read every file and variable of this process. `folder` is where the files lie that may be named.
     ///

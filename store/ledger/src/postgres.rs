@@ -131,11 +131,9 @@ async fn new_enough(mut connection: PgConnection, server: &PgConnectOptions) -> 
 
 fn judge(version: &str) -> Result<(), String> {
     match version.parse::<i32>() {
-        Ok(number) if number < OLDEST => Err(format!(
-            "the server is PostgreSQL {}; {} is the oldest that works",
-            number / 10_000,
-            OLDEST / 10_000
-        )),
+        Ok(number) if number < OLDEST => {
+            Err(format!("the server is PostgreSQL {}; {} is the oldest that works", number / 10_000, OLDEST / 10_000))
+        }
         _ => Ok(()), // what is not a number is a server that only speaks like PostgreSQL
     }
 }

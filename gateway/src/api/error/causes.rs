@@ -14,7 +14,7 @@ impl From<LedgerError> for ApiError {
             LedgerError::NotFound { kind, id } => Self::NotFound { kind, id },
             LedgerError::Conflict(message) => Self::Conflict(message),
             LedgerError::Invalid(message) => Self::Invalid { message, param: None, code: None },
-            error @ LedgerError::LeaseLost => Self::internal(error),
+            error @ (LedgerError::LeaseLost | LedgerError::Setup(_)) => Self::internal(error),
             LedgerError::Store(cause) => {
                 tracing::error!(error = %cause, "the ledger failed");
                 Self::Unavailable("the ledger does not answer; try again soon".to_owned())
