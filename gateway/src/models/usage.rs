@@ -93,7 +93,20 @@ impl UsageMeter {
         kind: &'static str,
         estimate: Estimate<'_>,
     ) -> Result<Meter, ApiError> {
-        let mut meter = self.begin(caller, model, kind);
+        self.let_in(self.begin(caller, model, kind), caller, model, estimate).await
+    }
+
+    /// As [`Self::admit`], for a request that is metered already.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub(crate) async fn let_in(
+        &self,
+        mut meter: Meter,
+        caller: &Caller,
+        model: &str,
+        estimate: Estimate<'_>,
+    ) -> Result<Meter, ApiError> {
         if estimate.streams() {
             meter.call.streams();
         }
@@ -102,7 +115,7 @@ impl UsageMeter {
         Ok(meter)
     }
 
-    /// Begins to meter a request that is refused for another reason than a limit.
+    /// Begins to meter a request that is not let in yet, or is refused for another reason than a limit.
     pub(crate) fn begin(&self, caller: &Caller, model: &str, kind: &'static str) -> Meter {
         let row = UsageRow {
             id: kubemate_ledger::new_id("use_"),
