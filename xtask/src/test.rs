@@ -88,7 +88,7 @@ fn chosen(args: &TestArgs) -> anyhow::Result<Vec<Check>> {
 }
 
 fn tools(stage: &Stage<'_>) -> anyhow::Result<()> {
-    host::ensure(&[host::C_COMPILER, host::PYTHON, host::NODE, host::REDIS])?;
+    host::ensure(&[host::C_COMPILER, host::PYTHON, host::NODE, host::REDIS, host::POSTGRES])?;
     host::ensure_rust_components(&stage.root)?;
     command::run(command::cargo(&stage.root).args(["fetch", "--quiet"]))
 }

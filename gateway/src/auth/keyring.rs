@@ -121,7 +121,11 @@ async fn stored_or_made(ledger: &Ledger) -> anyhow::Result<(KeyHash, Option<Stri
     let key = ApiKey::generate()?;
     let shown = key.shown();
     let hash = key.hash();
-    ledger.put_setting(ADMIN_HASH, &hash.to_hex(), unix_now()).await?;
+    let stored = ledger.setting_or_put(ADMIN_HASH, &hash.to_hex(), unix_now()).await?;
+    if stored != hash.to_hex() {
+        let first = KeyHash::from_hex(&stored).context("the stored hash of the admin key is damaged")?;
+        return Ok((first, None)); // another process started at the same time, and was faster
+    }
     info!("an admin key was made; it is printed once");
     Ok((hash, Some(shown)))
 }

@@ -122,11 +122,13 @@ fn typed(table: Table) -> Result<Config, ConfigError> {
 
 /// The rules that no type can hold.
 fn check(config: &Config) -> Result<(), ConfigError> {
-    if config.server.replicas > 1 {
+    let embedded = config.store.embedded();
+    if config.server.replicas > 1 && !embedded.is_empty() {
         return Err(ConfigError::Meaning(format!(
-            "`server.replicas` is {} but the ledger, objects and vectors are embedded in `store.data_dir`; \
-             set `server.replicas = 1`",
-            config.server.replicas
+            "`server.replicas` is {} but some stores are inside the process, where others cannot reach them; \
+             set {}, or `server.replicas = 1`",
+            config.server.replicas,
+            embedded.join(", ")
         )));
     }
     if config.audit.retention_days < LEAST_RETENTION_DAYS {
@@ -135,6 +137,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             config.audit.retention_days
         )));
     }
+    config.store.ledger.opened(&config.store.data_dir).map_err(ConfigError::Meaning)?;
+    config.store.objects.opened().map_err(ConfigError::Meaning)?;
     config.store.cache.redis().map_err(ConfigError::Meaning)?;
     config.store.vectors.resolve().map_err(ConfigError::Meaning)?;
     config.limits.check().map_err(ConfigError::Meaning)?;

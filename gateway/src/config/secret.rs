@@ -107,6 +107,14 @@ fn lies_in(file: &Path, folder: Option<&Path>) -> Result<(), String> {
     if file.starts_with(folder) { Ok(()) } else { Err(outside()) }
 }
 
+/// The text of a secret that may be left out.
+///
+/// # Errors
+/// As [`Secret::reveal`].
+pub(super) fn revealed(secret: Option<&Secret>) -> Result<Option<String>, String> {
+    Ok(secret.map(Secret::reveal).transpose()?.flatten())
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("***")

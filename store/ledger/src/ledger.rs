@@ -98,6 +98,14 @@ impl Ledger {
         Ok(self.inner.read.ping().await?)
     }
 
+    /// What the server is set to that a ledger should not live with: for operators.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] when it does not answer.
+    pub async fn concerns(&self) -> Result<Vec<String>, LedgerError> {
+        if self.is_shared() { postgres::concerns(&self.inner.read).await } else { Ok(Vec::new()) }
+    }
+
     /// Closes the connections after their running statements. Later calls on any clone fail.
     ///
     /// # Errors

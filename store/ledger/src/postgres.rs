@@ -8,7 +8,7 @@ mod explain;
 use std::{fmt, str::FromStr, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
     sqlx::{
         self, Connection,
         postgres::{PgConnectOptions, PgConnection},
@@ -92,6 +92,27 @@ pub(crate) fn refused(config: &PostgresConfig, cause: LedgerError) -> LedgerErro
         )),
         _ => cause,
     }
+}
+
+/// Settings of the server under which what was acknowledged can be lost or overheard.
+pub(crate) async fn concerns(db: &DatabaseConnection) -> Result<Vec<String>, LedgerError> {
+    let asked = "SELECT current_setting('fsync') = 'off', current_setting('synchronous_commit') = 'off', \
+                 inet_client_addr() IS NOT NULL AND NOT (inet_client_addr() << '127.0.0.0/8' OR inet_client_addr() = '::1') \
+                 AND NOT (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, asked)).await?;
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let told = [
+        "its `fsync` is off: a power cut destroys it",
+        "its `synchronous_commit` is off: a power cut loses what was acknowledged",
+        "the connection is not encrypted; add `?sslmode=verify-full&sslrootcert=FILE` to the address",
+    ];
+    let mut concerns = Vec::new();
+    for (at, sentence) in told.into_iter().enumerate() {
+        if row.try_get_by_index::<Option<bool>>(at)?.unwrap_or(false) {
+            concerns.push(sentence.to_owned());
+        }
+    }
+    Ok(concerns)
 }
 
 fn server(config: &PostgresConfig) -> Result<PgConnectOptions, LedgerError> {

@@ -27,7 +27,11 @@ impl From<ObjectsError> for ApiError {
     fn from(error: ObjectsError) -> Self {
         match error {
             ObjectsError::DiskFull => {
-                Self::Unavailable("the disk below `store.data_dir` is full; free some space and try again".to_owned())
+                Self::Unavailable("no space is left where files are kept; free some and try again".to_owned())
+            }
+            ObjectsError::Store(_) | ObjectsError::Setup(_) => {
+                tracing::error!(error = %error, "the object store failed");
+                Self::Unavailable("the object store does not answer; try again soon".to_owned())
             }
             error => Self::internal(error),
         }

@@ -101,5 +101,7 @@ async fn connections_that_the_server_dropped_are_replaced_unnoticed() {
         Server::shared().sql(url.rsplit_once('/').unwrap().1, others).await;
         ledger.put_setting("round", &round.to_string(), NOW).await.unwrap();
     }
+    let concerns = ledger.concerns().await.unwrap();
+    assert!(concerns.len() == 1 && concerns[0].contains("`fsync` is off"), "{concerns:?}");
     assert_eq!(ledger.get_setting("round").await.unwrap().as_deref(), Some("4"));
 }
