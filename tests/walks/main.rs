@@ -23,3 +23,4 @@ mod routes;
 mod spine;
 mod talk;
 mod tenants;
+mod together;
