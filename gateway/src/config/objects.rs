@@ -75,7 +75,7 @@ impl ObjectsStoreConfig {
         Ok(match self.kind {
             ObjectsKind::Directory => ObjectsConfig::Directory,
             ObjectsKind::Memory => ObjectsConfig::Memory,
-            ObjectsKind::S3 => ObjectsConfig::S3(self.s3()?),
+            ObjectsKind::S3 => ObjectsConfig::S3(Box::new(self.s3()?)),
         })
     }
 

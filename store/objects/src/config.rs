@@ -12,7 +12,7 @@ pub enum ObjectsConfig {
     #[default]
     Directory,
     /// A bucket that processes share.
-    S3(S3Config),
+    S3(Box<S3Config>),
     /// In memory, gone at the end of the process: for tests.
     Memory,
 }
