@@ -5,6 +5,8 @@
 //! is given the ids of our own terms as its text; a server without that function gets our term weights as sparse
 //! vectors ([`lexical`]). docs/adr/0074-served-vectors.md has the reasons.
 
+#![allow(clippy::result_large_err, reason = "the client's own error is large, and its calls are over a network")]
+
 mod connection;
 mod expression;
 mod lexical;
