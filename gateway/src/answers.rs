@@ -27,6 +27,9 @@ use crate::{
     telemetry::Chosen,
 };
 
+/// OpenAI's limit on `n`.
+const MOST_CHOICES: u32 = 128;
+
 /// Starts the answer to `request`, from documents when `grounding` says so.
 ///
 /// # Errors
@@ -39,9 +42,6 @@ pub(crate) async fn answer(
 ) -> Result<Answer, ApiError> {
     let target = app.routes.choose(&request.model)?;
     let mut meter = admit(app, caller, &target, &request, grounding.is_some()).await?;
-    if request.streams() {
-        meter.streams();
-    }
     meter.routed(Chosen::of(&target, "weighted"));
     let (pieces, grounded) = meter.watch(begin(app, caller, &target, request, grounding).await)?;
     Ok(Answer { pieces: piece::metered(pieces, meter), grounded })
@@ -57,7 +57,8 @@ async fn admit(
     let write = || serde_json::to_vec(request).unwrap_or_default();
     let choices = u64::from(request.n.unwrap_or(1));
     let passages = if grounded { app.config.corpus.passage_tokens as u64 } else { 0 };
-    let estimate = Estimate::written(&write, request.token_limit().map(u64::from), choices).plus(passages);
+    let estimate = Estimate::written(&write, request.token_limit().map(u64::from), choices);
+    let estimate = estimate.plus(passages).streamed(request.streams());
     let estimate = match target {
         Target::Local(name) => estimate.by_local(&app.local, name),
         Target::Remote(..) => estimate,
@@ -79,12 +80,19 @@ async fn begin(
             (grounded.request.clone(), Some(grounded))
         }
     };
+    if let (Target::Local(name), Some(_)) = (target, &grounded) {
+        // Refused whether the model is asked in the end or a quote is the answer.
+        local_request(&request, app.local.habits(name))?;
+    }
+    let wanted = request.n.unwrap_or(1).clamp(1, MOST_CHOICES);
     let pieces = match &grounded {
         None => generate(app, caller, target, request).await?,
         Some(grounded) => match grounded.voice() {
-            Voice::Only(lead) => quoting::only(&lead),
+            Voice::Only(lead) => quoting::only(&lead, wanted, grounded.unasked(&lead)),
             Voice::Led(lead) => {
-                quoting::led(citing::cite(generate(app, caller, target, request).await?, grounded), lead)
+                let own = generate(app, caller, target, request).await?;
+                let own = quoting::sifted(own, grounded.found.clone(), lead.text().to_owned());
+                quoting::led(citing::cite(own, grounded), lead, wanted)
             }
             Voice::Own => citing::cite(generate(app, caller, target, request).await?, grounded),
         },

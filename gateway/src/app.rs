@@ -12,12 +12,13 @@ use kubemate_ledger::Ledger;
 use kubemate_objects::ObjectStore;
 use kubemate_vectors::VectorStore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
 
 use crate::{
     answer_cache::AnswerCache,
     auth::{AuditTrail, KeyRing},
     caches::Caches,
-    config::{Config, Loaded},
+    config::{Config, Loaded, ObjectsKind, StoreConfig},
     guard::Guard,
     limits::{Limits, Turns},
     models::{LocalModels, Routes, UsageMeter, assistants::SavedNames},
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) ledger: Ledger,
     pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) vectors: Arc<dyn VectorStore>,
     pub(crate) caches: Caches,
     /// What may leave for upstreams.
     pub(crate) guard: Guard,
@@ -97,12 +99,14 @@ impl App {
         let limits = Limits::open(stores.ledger.clone(), config.limits.clone(), counters, &background).await?;
         let gate = (limits.clone(), Turns::new(config.limits.queue));
         let usage = UsageMeter::start(stores.ledger.clone(), &background, gate, config.prices.clone());
-        let routes = Routes::new(&loaded, Spec::saved(&stores.ledger).await?, local.clone())?;
-        let Stores { ledger, objects, .. } = stores;
+        let saved = Spec::saved(&stores.ledger, config.auth.secret_files.as_deref()).await?;
+        let routes = Routes::new(&loaded, saved, local.clone())?;
+        let Stores { ledger, objects, vectors } = stores;
         Ok(Self(Arc::new(Shared {
             config,
             ledger,
             objects,
+            vectors,
             caches,
             guard,
             kept,
@@ -123,7 +127,7 @@ impl App {
     }
 }
 
-/// The embedded stores below `store.data_dir`.
+/// The stores, embedded below `store.data_dir` or elsewhere.
 struct Stores {
     ledger: Ledger,
     objects: Arc<dyn ObjectStore>,
@@ -134,13 +138,24 @@ impl Stores {
     async fn open(config: &Config) -> anyhow::Result<Self> {
         let data = &config.store.data_dir;
         private_folder(data).with_context(|| format!("`store.data_dir` = `{}` cannot be used", data.display()))?;
-        let ledger = Ledger::open(&config.store.ledger()).await.context("the ledger cannot be opened")?;
-        let objects = &config.store.objects;
-        let objects = objects.open(&data.join("objects")).await.context("the objects cannot be opened")?;
-        let vectors = &config.store.vectors;
+        let ledger = config.store.open_ledger().await?;
+        let objects = open_objects(&config.store).await?;
+        let vectors = config.store.vectors.resolve().map_err(anyhow::Error::msg)?;
         let vectors = vectors.open(&data.join("vectors")).await.context("the vectors cannot be opened")?;
         Ok(Self { ledger, objects, vectors })
     }
+}
+
+/// Opens the configured object store. A bucket that cannot be reached now may be later: until then it is a warning.
+async fn open_objects(config: &StoreConfig) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    let objects = config.objects.opened().map_err(anyhow::Error::msg)?;
+    let objects = objects.open(&config.data_dir.join("objects")).await.context("`store.objects` cannot be used")?;
+    if config.objects.kind == ObjectsKind::S3
+        && let Err(error) = objects.check().await
+    {
+        warn!(error = %error, "`store.objects` does not answer as it should; files wait until it does");
+    }
+    Ok(objects)
 }
 
 fn private_folder(path: &std::path::Path) -> std::io::Result<()> {

@@ -4,6 +4,7 @@ mod audit;
 mod chat;
 mod config;
 mod doctor;
+mod eval;
 mod keys;
 mod models;
 mod parse_worker;
@@ -42,6 +43,8 @@ enum Verb {
     Serve(serve::Serve),
     /// Talk to a model of a running server, in a conversation or with one question
     Chat(chat::Chat),
+    /// Ask a knowledge base a golden set of questions and say how well it finds and cites
+    Eval(eval::Eval),
     /// The models that run on this machine, and those of an Ollama behind it: list, pull, create, load …
     Models(models::Models),
     /// API keys: create, list, revoke (works while the server runs, too)
@@ -96,6 +99,7 @@ fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Openapi => print::line(&crate::api::openapi_json()?),
         Verb::Config(verb) => verb.run(context)?,
         Verb::Serve(serve) => runtime()?.block_on(serve.run(context))?,
+        Verb::Eval(eval) => return runtime()?.block_on(eval.run(context)),
         Verb::Chat(chat) => runtime()?.block_on(chat.run(context))?,
         Verb::Models(verb) => runtime()?.block_on(verb.run(context))?,
         Verb::Keys(verb) => runtime()?.block_on(verb.run(context))?,

@@ -2,18 +2,26 @@
 
 mod cache;
 mod environment;
+mod ledger;
 mod load;
+mod objects;
 mod secret;
 mod unknown;
+mod vectors;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use anyhow::Context;
 use bytesize::ByteSize;
+use kubemate_ledger::Ledger;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use cache::{CacheKind, CacheStoreConfig};
+pub(crate) use ledger::LedgerStoreConfig;
 pub(crate) use load::{Loaded, load};
+pub(crate) use objects::{ObjectsKind, ObjectsStoreConfig};
 pub(crate) use secret::Secret;
+pub(crate) use vectors::{VectorStoreConfig, VectorsKind};
 
 pub(crate) use crate::routing::{ModelConfig, UpstreamConfig, UpstreamKind};
 use crate::{
@@ -95,10 +103,12 @@ impl Default for ServerConfig {
 pub(crate) struct StoreConfig {
     /// Folder of the ledger, the objects and the vectors; made when missing, readable by its owner only.
     pub(crate) data_dir: PathBuf,
-    /// Where objects are kept; a folder below `data_dir`.
-    pub(crate) objects: kubemate_objects::ObjectsConfig,
-    /// Where vectors are kept; Qdrant's engine in this process.
-    pub(crate) vectors: kubemate_vectors::VectorsConfig,
+    /// Where tenants, keys, documents, jobs, usage and audit are kept; a file below `data_dir`, or a server that several share.
+    pub(crate) ledger: LedgerStoreConfig,
+    /// Where objects are kept; a folder below `data_dir`, or a bucket that several share.
+    pub(crate) objects: ObjectsStoreConfig,
+    /// Where vectors are kept: Qdrant's engine in this process, or a server that several share.
+    pub(crate) vectors: VectorStoreConfig,
     /// Where answers and counters are kept: in this process, or on a server that several share.
     pub(crate) cache: CacheStoreConfig,
     /// Least free space below which uploads are refused and readiness says so.
@@ -109,8 +119,9 @@ impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("./data"),
-            objects: kubemate_objects::ObjectsConfig::default(),
-            vectors: kubemate_vectors::VectorsConfig::default(),
+            ledger: LedgerStoreConfig::default(),
+            objects: ObjectsStoreConfig::default(),
+            vectors: VectorStoreConfig::default(),
             cache: CacheStoreConfig::default(),
             min_free: ByteSize::mib(256),
         }
@@ -118,9 +129,31 @@ impl Default for StoreConfig {
 }
 
 impl StoreConfig {
-    /// The ledger of this folder.
-    pub(crate) fn ledger(&self) -> kubemate_ledger::LedgerConfig {
-        kubemate_ledger::LedgerConfig::Sqlite { path: self.data_dir.join("ledger.sqlite") }
+    /// Opens the configured ledger and brings its tables up to date.
+    ///
+    /// # Errors
+    /// Names the key to change, and what is wrong with the server.
+    pub(crate) async fn open_ledger(&self) -> anyhow::Result<Ledger> {
+        let config = self.ledger.opened(&self.data_dir).map_err(anyhow::Error::msg)?;
+        let opened = Ledger::open(&config).await;
+        opened.context(if self.ledger.is_shared() { "`store.ledger.url`" } else { "the ledger cannot be opened" })
+    }
+
+    /// Whether there is a ledger to look into before a server was ever started.
+    pub(crate) fn has_ledger(&self) -> bool {
+        self.ledger.is_shared() || self.data_dir.join("ledger.sqlite").exists()
+    }
+
+    /// The settings that keep a store inside this process, each with what would share it.
+    pub(crate) fn embedded(&self) -> Vec<&'static str> {
+        let vectors = matches!(self.vectors.kind, VectorsKind::Embedded | VectorsKind::Memory);
+        let ways = [
+            (!self.ledger.is_shared(), "`store.ledger.url` (PostgreSQL)"),
+            (self.objects.kind != ObjectsKind::S3, "`store.objects.kind` (S3)"),
+            (vectors, "`store.vectors.kind` (Milvus)"),
+            (self.cache.kind == CacheKind::Local, "`store.cache.kind` (Redis)"),
+        ];
+        ways.into_iter().filter_map(|(embedded, way)| embedded.then_some(way)).collect()
     }
 }
 
@@ -130,6 +163,8 @@ impl StoreConfig {
 pub(crate) struct AuthConfig {
     /// Full rights; made at first start and printed once when unset.
     pub(crate) admin_key: Option<Secret>,
+    /// Folder of the files that upstreams added through the admin API may name as their key; none may when unset.
+    pub(crate) secret_files: Option<PathBuf>,
 }
 
 /// How the process reports about itself.

@@ -65,6 +65,10 @@ impl Door {
         }
     }
 
+    fn generates(self) -> bool {
+        matches!(self, Self::Chat | Self::Completions)
+    }
+
     fn kind(self) -> &'static str {
         match self {
             Self::Chat => "chat",
@@ -115,11 +119,8 @@ impl Outgoing {
     }
 
     fn estimate(&self) -> Estimate<'_> {
-        let answer = match self.door {
-            Door::Chat | Door::Completions => self.head.max_tokens,
-            Door::Embeddings | Door::Rerank => Some(0),
-        };
-        Estimate::new(&self.body, answer, self.head.choices)
+        let answer = if self.door.generates() { self.head.max_tokens } else { Some(0) };
+        Estimate::new(&self.body, answer, self.head.choices).streamed(self.head.streams)
     }
 }
 
@@ -138,7 +139,7 @@ pub(crate) async fn forward(app: &App, caller: &Caller, mut call: Outgoing) -> R
     }
     let streams = call.head.streams;
     let response = match app.routes.keeping(&call.head.model) {
-        None => dispatch(app, caller, &call, false).await?,
+        None => dispatch(app, caller, &call, begun(app, caller, &call), false).await?,
         // In boxes of their own, so that who needs neither does not carry their futures around.
         Some(keeping) => Box::pin(kept_or_sent(app, caller, call, &keeping)).await?,
     };
@@ -150,29 +151,32 @@ pub(crate) async fn forward(app: &App, caller: &Caller, mut call: Outgoing) -> R
 
 /// The answer to what may leave.
 async fn kept_or_sent(app: &App, caller: &Caller, call: Outgoing, keeping: &Keeping) -> Result<Response, ApiError> {
+    // Metered from here: a client that leaves while it waits for another one's answer is booked, too.
+    let meter = begun(app, caller, &call);
     match app.kept.lookup(&caller.tenant, &call.question(Some(keeping))).await {
-        Ok(Found::Hit(answer)) => given(app, caller, &call, answer, "hit").await,
+        Ok(Found::Hit(answer)) => given(app, caller, &call, answer, (meter, "hit")).await,
         Ok(Found::Stale(answer, recorder)) => {
-            let response = given(app, caller, &call, answer, "stale").await?;
+            let response = given(app, caller, &call, answer, (meter, "stale")).await?;
             if let Some(recorder) = recorder {
                 renew(app, caller, call, recorder);
             }
             Ok(response)
         }
-        Ok(Found::Lead(recorder)) => lead(app, caller, &call, recorder).await,
-        Ok(Found::Bypass) => Ok(answer_cache::passed_by(dispatch(app, caller, &call, false).await?)),
-        Ok(Found::Off) => dispatch(app, caller, &call, false).await,
-        Err(refused) => app.usage.begin(caller, &call.head.model, call.door.kind()).watch(Err(refused)),
+        Ok(Found::Lead(recorder)) => lead(app, caller, &call, meter, recorder).await,
+        Ok(Found::Bypass) => Ok(answer_cache::passed_by(dispatch(app, caller, &call, meter, false).await?)),
+        Ok(Found::Off) => dispatch(app, caller, &call, meter, false).await,
+        Err(refused) => { meter }.watch(Err(refused)),
     }
 }
 
+/// Begins to meter the call.
+fn begun(app: &App, caller: &Caller, call: &Outgoing) -> Meter {
+    app.usage.begin(caller, &call.head.model, call.door.kind())
+}
+
 /// Lets the call in.
-async fn admitted(app: &App, caller: &Caller, call: &Outgoing) -> Result<Meter, ApiError> {
-    let mut meter = app.usage.admit(caller, &call.head.model, call.door.kind(), call.estimate()).await?;
-    if call.head.streams {
-        meter.streams();
-    }
-    Ok(meter)
+async fn admitted(app: &App, caller: &Caller, call: &Outgoing, meter: Meter) -> Result<Meter, ApiError> {
+    app.usage.let_in(meter, caller, &call.head.model, call.estimate()).await
 }
 
 /// An answer that is kept, booked with the tokens that it saved; it counts as a request and costs nothing else.
@@ -181,18 +185,25 @@ async fn given(
     caller: &Caller,
     call: &Outgoing,
     answer: Answer,
-    outcome: &'static str,
+    (meter, outcome): (Meter, &'static str),
 ) -> Result<Response, ApiError> {
-    let mut meter = admitted(app, caller, call).await?;
+    let mut meter = admitted(app, caller, call, meter).await?;
     meter.cached(outcome);
     meter.prompt(answer.prompt_tokens);
     meter.reached(0, answer.completion_tokens);
+    meter.answered();
     Ok(answer.response)
 }
 
 /// Asks for all who wait for the same answer.
-async fn lead(app: &App, caller: &Caller, call: &Outgoing, recorder: Recorder) -> Result<Response, ApiError> {
-    match dispatch(app, caller, call, true).await {
+async fn lead(
+    app: &App,
+    caller: &Caller,
+    call: &Outgoing,
+    meter: Meter,
+    recorder: Recorder,
+) -> Result<Response, ApiError> {
+    match dispatch(app, caller, call, meter, true).await {
         Ok(response) if response.extensions().get::<StandIn>().is_some() => Ok(recorder.passed_by(response)),
         Ok(response) => Ok(recorder.record(response)),
         Err(error) => {
@@ -207,7 +218,8 @@ fn renew(app: &App, caller: &Caller, call: Outgoing, recorder: Recorder) {
     let (app, caller) = (app.clone(), caller.clone());
     let tasks = app.background.clone();
     tasks.spawn(async move {
-        if let Ok(response) = lead(&app, &caller, &call, recorder).await {
+        let meter = begun(&app, &caller, &call);
+        if let Ok(response) = lead(&app, &caller, &call, meter, recorder).await {
             let mut body = response.into_body().into_data_stream();
             while let Some(Ok(_)) = body.next().await {}
         }
@@ -219,8 +231,14 @@ fn renew(app: &App, caller: &Caller, call: Outgoing, recorder: Recorder) {
 struct StandIn;
 
 /// Sends a call; the counts of a stream stay in it where `counted`.
-async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) -> Result<Response, ApiError> {
-    let mut meter = admitted(app, caller, call).await?;
+async fn dispatch(
+    app: &App,
+    caller: &Caller,
+    call: &Outgoing,
+    meter: Meter,
+    counted: bool,
+) -> Result<Response, ApiError> {
+    let mut meter = admitted(app, caller, call, meter).await?;
     if counted {
         meter.missed();
     }
@@ -230,7 +248,11 @@ async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) ->
         body: &call.body,
         caller,
         session: call.session.as_deref().or(call.head.user.as_deref()),
-        write: &|upstream, name| Ok(call.head.outgoing(&call.body, name, upstream.asks_usage)),
+        write: &|upstream, name| {
+            let salt =
+                call.door.generates().then(|| upstream.config.salt(&caller.tenant, call.head.cache_salt.as_deref()));
+            Ok(call.head.outgoing(&call.body, name, upstream.asks_usage, salt.flatten()))
+        },
     };
     let answered = meter.watch(app.routes.send(ask).await)?;
     meter.routed(answered.chosen());
@@ -238,7 +260,10 @@ async fn dispatch(app: &App, caller: &Caller, call: &Outgoing, counted: bool) ->
     if !response.status().is_success() {
         return meter.watch(Err(refusal(&upstream, response).await));
     }
-    meter.watch(expected(&upstream, response.headers(), call.head.streams))?;
+    if let Err(error) = expected(&upstream, response.headers(), call.head.streams) {
+        flight.failed();
+        return meter.watch(Err(error));
+    }
     let changes = Changes {
         rename: (name != call.shown).then(|| (name, call.shown.clone())),
         strips_usage: upstream.asks_usage && !call.head.wants_usage && !counted,

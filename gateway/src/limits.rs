@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 use kubemate_cache::{CacheError, Claim, Counter, Local};
 use kubemate_identity::Caller;
-use kubemate_ledger::Ledger;
+use kubemate_ledger::{Ledger, LedgerError};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
@@ -44,12 +44,15 @@ const TRIES: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Limits {
     table: ArcSwap<Table>,
-    config: LimitsConfig,
+    /// What holds for all who have no limits of their own.
+    config: ArcSwap<LimitsConfig>,
     ledger: Ledger,
     /// Shared by all gateways, when they are more than one.
     shared: Books,
     /// Of this process, while the shared counters cannot be reached.
     own: Books,
+    /// One at a time changes the table.
+    changing: tokio::sync::Mutex<()>,
     /// One at a time finds out what a budget has spent.
     finding: tokio::sync::Mutex<()>,
 }
@@ -69,25 +72,39 @@ impl Limits {
         let own: Arc<dyn Counter> = Arc::new(Local::new(&kubemate_cache::CacheConfig::default()));
         Ok(Arc::new(Self {
             table: ArcSwap::from_pointee(table),
-            config,
+            config: ArcSwap::from_pointee(config),
             ledger,
             shared: Books::new(counter, tasks.clone()),
             own: Books::new(own, tasks.clone()),
+            changing: tokio::sync::Mutex::default(),
             finding: tokio::sync::Mutex::default(),
         }))
     }
 
     /// Reads the limits anew when somebody changed them.
     pub(crate) async fn refresh(&self) {
+        let _one_at_a_time = self.changing.lock().await;
         let read = async {
             if self.ledger.limits_revision().await? != self.table.load().revision {
-                self.table.store(Arc::new(Table::read(&self.ledger, &self.config).await?));
+                self.table.store(Arc::new(Table::read(&self.ledger, &self.config.load_full()).await?));
             }
             anyhow::Ok(())
         };
         if let Err(error) = read.await {
             warn!(error = %error, "the limits could not be read anew; those known hold on");
         }
+    }
+
+    /// Puts other limits in force for all who have none of their own; counters go on from where they are.
+    ///
+    /// # Errors
+    /// The ledger's; the limits stay as they were.
+    pub(crate) async fn replace(&self, config: LimitsConfig) -> Result<(), LedgerError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let table = Table::read(&self.ledger, &config).await?;
+        self.config.store(Arc::new(config));
+        self.table.store(Arc::new(table));
+        Ok(())
     }
 
     /// How many requests a model answers at once before others wait, and who goes first.
@@ -120,7 +137,7 @@ impl Limits {
     }
 
     async fn claim(&self, plan: Arc<Plan>, estimate: &Estimate<'_>) -> Result<Option<Admission>, ApiError> {
-        let tokens = if plan.counts_tokens() { estimate.tokens(self.config.answer_tokens).await? } else { 0 };
+        let tokens = if plan.counts_tokens() { estimate.tokens(self.config.load().answer_tokens).await? } else { 0 };
         let held = self.reserve(&plan, tokens).await?;
         rates::note(&held);
         if held.granted() { Ok(Some(Admission::new(held))) } else { Err(refusal::refusal(&held)) }

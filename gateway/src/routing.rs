@@ -14,12 +14,16 @@ mod edit;
 mod explain;
 mod flight;
 mod health;
+mod incoming;
 mod latency;
 mod link;
 mod meters;
+mod reply;
 mod route;
 mod routes;
+mod salt;
 mod table;
+mod torn;
 mod upstream;
 mod watch;
 

@@ -50,7 +50,7 @@ async fn keys(server: &Server, tenant: &str) -> (String, String) {
     (secret(&full), secret(&chat))
 }
 
-fn pytest(set: &str, suite: &str) -> Command {
+pub(crate) fn pytest(set: &str, suite: &str) -> Command {
     let mut command = Command::new(installed(set).join("bin/python"));
     // No cache folder: the checkout stays clean.
     command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--maxfail=20", "-rA"]);
@@ -58,7 +58,7 @@ fn pytest(set: &str, suite: &str) -> Command {
         // Half of the standard suite is async, and its clients are shared by all tests: one loop for all.
         command.args(["-o", "asyncio_mode=auto", "-o", "asyncio_default_test_loop_scope=session"]);
     }
-    command.arg(".").current_dir(here().join("python").join(suite));
+    command.current_dir(here().join("python").join(suite));
     command
 }
 

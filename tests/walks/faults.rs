@@ -1,5 +1,10 @@
 //! Upstreams that refuse, break off, stall, die and return: what clients see of it, and what upstreams are spared.
 
+mod leaving;
+mod outages;
+mod redis;
+mod streams;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -2,13 +2,16 @@
 
 mod api;
 mod binary;
+mod bucket;
 mod collector;
 mod documents;
 mod faulty;
 mod folder;
 mod library;
+mod milvus;
 mod ollama;
 mod pdf;
+mod postgres;
 mod redis;
 mod server;
 mod shared;
@@ -18,13 +21,16 @@ use std::time::{Duration, Instant};
 
 pub(crate) use api::{Answer, Api, Event, Opened};
 pub(crate) use binary::{cache, kubemate};
+pub(crate) use bucket::Bucket;
 pub(crate) use collector::{Collector, Seen};
 pub(crate) use documents::{Fact, documents, facts};
-pub(crate) use faulty::{EVENTS, Faulty, Mood};
+pub(crate) use faulty::{EVENTS, Faulty, Mood, WORD};
 pub(crate) use folder::Folder;
 pub(crate) use library::Library;
+pub(crate) use milvus::Milvus;
 pub(crate) use ollama::{Ollama, THERE, gguf};
 pub(crate) use pdf::pdf;
+pub(crate) use postgres::Postgres;
 pub(crate) use redis::Redis;
 pub(crate) use server::{ADMIN, Server, Setup};
 pub(crate) use shared::{shared, tenant};

@@ -10,7 +10,7 @@ use http::{Method, header};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::clients::{here, installed};
+use crate::clients::{here, installed, pytest};
 use crate::harness::{Api, CHAT, EMBEDDER, Library, Ollama, Server, Setup, THERE, tenant, until};
 
 /// The name of the real server's model at the gateway.
@@ -232,4 +232,33 @@ async fn ollama_python() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     println!("{said}");
+}
+
+/// Runs a suite of OpenAI's clients for the real server's model, in a tenant of its own.
+async fn passes(name: &str, mut suite: Command) {
+    let server = gateway().await;
+    let key = tenant(server, name).await.key.expect("a key");
+    suite
+        .env("KUBEMATE_BASE_URL", format!("http://{}/v1", server.address))
+        .env("KUBEMATE_API_KEY", key)
+        .env("KUBEMATE_CHAT_MODEL", FAR)
+        .env("KUBEMATE_EMBEDDING_MODEL", FAR)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || suite.output().expect("python starts")).await.expect("it ends");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    println!("{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_python_before_ollama() {
+    passes("far-openai", pytest("python/requirements-openai3.txt", "far")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn langchain_before_ollama() {
+    let mut suite = pytest("python/requirements-langchain.txt", "chain");
+    suite.args(["test_standard.py::TestChat", "-o", "asyncio_mode=auto"]);
+    passes("far-langchain", suite).await;
 }

@@ -152,6 +152,83 @@ async fn upstreams_and_models_are_added_while_it_runs_and_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_named_from_its_own_drawer_only() {
+    let one = Faulty::start("one").await;
+    let setup = Setup::new().tables(&(one.config("") + &model("m", &["one"], "")));
+    let drawer = setup.folder().join("secrets");
+    fs::create_dir_all(&drawer).expect("a folder");
+    fs::write(drawer.join("key"), "sk-in-the-drawer").expect("a file");
+    fs::write(setup.folder().join("other"), "sk-elsewhere").expect("a file");
+    let named = |name: &str, secret: Value| json!({"name": name, "kind": "openai", "base_url": format!("http://{}/v1", one.address), "api_key": secret});
+    let file = |path: std::path::PathBuf| json!({ "file": path });
+    let server = setup.clone().set("auth.secret_files", drawer.to_str().expect("text")).start().await;
+    let admin = server.admin();
+    for secret in [
+        json!({"env": "KUBEMATE_ADMIN_KEY"}),
+        json!({"env": "PATH"}),
+        file(setup.folder().join("other")),
+        file(drawer.join("../other")),
+        file(setup.folder().join("kubemate.toml")),
+        json!({"file": "/proc/self/environ"}),
+        json!({"file": "/no/such/file"}),
+    ] {
+        let told = problem(&admin.post("/admin/v1/upstreams", named("thief", secret.clone())).await, 400);
+        assert!(told.contains("`api_key` may name"), "{secret}: {told}");
+    }
+    problem(&admin.post("/admin/v1/upstreams", named("good", file(drawer.join("key")))).await, 201);
+    problem(&admin.post("/admin/v1/upstreams", named("also", json!({"env": "KUBEMATE_SECRET_X"}))).await, 201);
+    let replaced = admin
+        .call(Method::PUT, "/admin/v1/upstreams/good", Some(named("good", json!({"env": "KUBEMATE_ADMIN_KEY"}))))
+        .await;
+    assert!(problem(&replaced, 400).contains("KUBEMATE_SECRET_"));
+    server.stop().await;
+
+    // What was saved while more could be named is not believed at the next start.
+    let server = setup.start().await;
+    assert!(server.log().contains("`api_key` of upstream `good`"), "{}", server.log());
+    assert_eq!(answered(&server.admin(), chat("m", "Hi")).await, "one");
+    let shown = server.admin().get("/admin/v1/upstreams/good").await.json();
+    assert_eq!(shown["settings"]["api_key"], Value::Null, "{shown}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_and_prices_change_with_the_file() {
+    let one = Faulty::start("one").await;
+    let table = |terms: &str| terms.to_owned() + &one.config("") + &model("m", &["one"], "");
+    let terms = |rpm: u64, price: &str| format!("[limits.tenant]\nrpm = {rpm}\n[prices]\n{price}\n");
+    let setup = Setup::new().tables(&table(&terms(1_000_000, "")));
+    let server = setup.start().await;
+    let api = server.admin();
+    let status = async || api.post("/v1/chat/completions", chat("m", "Hi")).await.status.as_u16();
+    assert_eq!(status().await, 200);
+    setup.rewrite(&table(&terms(1, "")));
+    until("the narrow limit", LIMIT, async || (status().await == 429).then_some(())).await;
+    setup.rewrite(&table("[limits.model]\npriority = \"high\"\n"));
+    until("a line about it", LIMIT, async || server.log().contains("`limits.model.priority`").then_some(())).await;
+    assert_eq!(status().await, 429, "a file that is refused changes nothing");
+    setup.rewrite(&table(&terms(1_000_000, "m = { input = 1000000.0, currency = \"EUR\" }")));
+    until("the wide limit", LIMIT, async || (status().await == 200).then_some(())).await;
+    until("its price", LIMIT, async || {
+        status().await;
+        let usage = api.get("/admin/v1/usage?model=m").await.json();
+        usage["data"]
+            .as_array()?
+            .iter()
+            .find(|sum| sum["currency"] == "EUR" && sum["cost"].as_f64() >= Some(3.0))
+            .map(|_| ())
+    })
+    .await;
+    setup.rewrite(&table(""));
+    until("no limit at all", LIMIT, async || {
+        let answer = api.post("/v1/chat/completions", chat("m", "Hi")).await;
+        (!answer.headers.contains_key("x-ratelimit-limit-requests")).then_some(())
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_choice_is_explained_with_and_without_a_server() {
     let (a, b) = (Faulty::start("a").await, Faulty::start("b").await);
     let text =

@@ -234,3 +234,65 @@ async fn a_key_made_at_the_terminal_works_at_once() {
     .await;
     server.stop().await;
 }
+
+/// The published paths, their parameters filled in, with their methods.
+fn doors(tenant: &str) -> Vec<(Method, String)> {
+    let published: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).expect("JSON");
+    let fill = |part: &str| match part {
+        "{tenant}" | "{subject}" => tenant.to_owned(),
+        "{scope}" => "tenant".to_owned(),
+        _ if part.starts_with('{') => "somebody-s".to_owned(),
+        _ => part.to_owned(),
+    };
+    let paths = published["paths"].as_object().expect("paths").iter();
+    let calls = paths.flat_map(|(path, verbs)| {
+        let path: Vec<String> = path.split('/').map(fill).collect();
+        let verbs = verbs.as_object().expect("verbs").keys().map(|verb| verb.to_uppercase());
+        verbs.filter_map(move |verb| Some((verb.parse().ok()?, path.join("/")))).collect::<Vec<_>>()
+    });
+    calls.collect()
+}
+
+/// A body that most doors take.
+fn body_of(method: &Method, path: &str) -> Option<Value> {
+    let body = if path.contains("/limits/") { json!({"rpm": 1}) } else { json!({"name": "somebody-s"}) };
+    (method == Method::POST || method == Method::PUT).then_some(body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_published_door_asks_who_is_there() {
+    const OPEN: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/api/version", "/openapi.json"];
+    let server = shared().await;
+    tenant(server, "doors-theirs").await;
+    tenant(server, "doors-mine").await;
+    let key = async |scopes: &[&str]| {
+        let key = json!({"name": "door", "scopes": scopes});
+        let made = server.admin().post("/admin/v1/tenants/doors-mine/keys", key).await.json();
+        server.caller(made["key"].as_str().expect("a secret"))
+    };
+    let (narrow, own) = (key(&["chat"]).await, key(&["admin"]).await);
+    let doors = doors("doors-theirs");
+    assert!(doors.len() > 60, "{doors:?}");
+    for (method, path) in doors {
+        if OPEN.contains(&path.as_str()) {
+            continue;
+        }
+        let call = async |api: &Api| api.call(method.clone(), &path, body_of(&method, &path)).await.status.as_u16();
+        assert_eq!(call(&server.stranger()).await, 401, "{method} {path} without a key");
+        assert_eq!(call(&server.caller("km-nobody")).await, 401, "{method} {path} with a key that nobody has");
+        if !path.starts_with("/admin/") {
+            continue;
+        }
+        assert_eq!(call(&narrow).await, 403, "{method} {path} with a key for chat");
+        let status = call(&own).await;
+        let reads = method == Method::GET && !path.contains("doors-theirs");
+        assert!(
+            matches!(status, 400 | 403 | 404) || (reads && status == 200),
+            "{method} {path} from another tenant: {status}"
+        );
+        assert!(
+            !path.contains("doors-theirs") || matches!(status, 403 | 404),
+            "{method} {path} names another tenant: {status}"
+        );
+    }
+}

@@ -21,7 +21,9 @@ use cargo_metadata::{Metadata, TargetKind};
 use clap::Args;
 
 use crate::{command, compile, host, places, steps::Steps, up, venv};
+pub(crate) use data::file;
 use report::Report;
+pub(crate) use report::on_this_machine;
 
 const SUFFIX: &str = "_bench";
 

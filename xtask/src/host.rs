@@ -59,6 +59,14 @@ pub(crate) const REDIS: Tool = Tool {
     debian: &["redis-server"],
 };
 
+/// A shared ledger of the real kind, which tests start as an unprivileged user. Its package brings `openssl` along.
+pub(crate) const POSTGRES: Tool = Tool {
+    name: "PostgreSQL",
+    why: "tests keep the shared ledger on a real server that they start and kill",
+    probe: &["sh", "-c", "command -v openssl && { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }"],
+    debian: &["postgresql", "openssl"],
+};
+
 /// Makes sure that every tool is there, installing from Debian's packages when this user may.
 ///
 /// # Errors

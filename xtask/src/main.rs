@@ -9,6 +9,7 @@ mod deny;
 mod host;
 mod openapi;
 mod places;
+mod quality;
 mod steps;
 mod test;
 mod tidy;
@@ -46,6 +47,8 @@ enum Verb {
     Openapi(openapi::OpenapiArgs),
     /// Measure Kubemate against its peers, as ratios taken in one run.
     Bench(bench::BenchArgs),
+    /// Measure how well search finds, beside its peers, on questions made of Debian's documentation.
+    Quality(quality::QualityArgs),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(),
         Verb::Openapi(args) => openapi::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Quality(args) => quality::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

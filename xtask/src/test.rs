@@ -33,7 +33,7 @@ struct Check {
     run: fn(&Stage<'_>) -> anyhow::Result<()>,
 }
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     Check { name: "tools", title: "tools outside cargo, and the crates of Cargo.lock", run: tools },
     Check { name: "format", title: "format (cargo fmt --check)", run: format },
     Check { name: "tidy", title: "rules of the house (cargo xtask tidy)", run: |_| tidy::run() },
@@ -47,6 +47,7 @@ const CHECKS: [Check; 11] = [
     Check { name: "models", title: "model weights", run: |s| up::pull_models(&s.root, None) },
     Check { name: "clients", title: "official Python and Node clients", run: clients },
     Check { name: "ollama", title: "the real Ollama server (4 minutes at the first time)", run: ollama },
+    Check { name: "milvus", title: "the real Milvus server (455 MB at the first time)", run: milvus },
     Check { name: "clippy", title: "lints (cargo clippy, warnings denied)", run: clippy },
     Check { name: "test", title: "unit tests, doc tests and walks (cargo test)", run: cargo_test },
 ];
@@ -87,7 +88,7 @@ fn chosen(args: &TestArgs) -> anyhow::Result<Vec<Check>> {
 }
 
 fn tools(stage: &Stage<'_>) -> anyhow::Result<()> {
-    host::ensure(&[host::C_COMPILER, host::PYTHON, host::NODE, host::REDIS])?;
+    host::ensure(&[host::C_COMPILER, host::PYTHON, host::NODE, host::REDIS, host::POSTGRES])?;
     host::ensure_rust_components(&stage.root)?;
     command::run(command::cargo(&stage.root).args(["fetch", "--quiet"]))
 }
@@ -117,11 +118,26 @@ fn ollama(stage: &Stage<'_>) -> anyhow::Result<()> {
     command::run(command::program("bash", &stage.root).arg("tests/ollama/install.sh").stdout(Stdio::null()))
 }
 
+/// As the clients: installed ahead, so that no test waits for a download.
+fn milvus(stage: &Stage<'_>) -> anyhow::Result<()> {
+    command::run(command::program("bash", &stage.root).arg("tests/milvus/install.sh").stdout(Stdio::null()))
+}
+
+/// The tests of the two rooms that nothing depends on are compiled as they stand: optimising them takes minutes and changes
+/// nothing they say. The server that the walks start was built, optimised, in a step before.
+const QUICKLY: [&str; 4] = [
+    "--config",
+    "profile.release.package.kubemate-gateway.opt-level=0",
+    "--config",
+    "profile.release.package.kubemate-tests.opt-level=0",
+];
+
 /// Compiles first, with progress, then runs with the terminal handed to the tests.
 fn cargo_test(stage: &Stage<'_>) -> anyhow::Result<()> {
-    compile::cargo(&stage.root, &["test", "--release", "--workspace", "--no-run"])?;
+    let arguments = [&QUICKLY[..], &["test", "--release", "--workspace"]].concat();
+    compile::cargo(&stage.root, &[&arguments[..], &["--no-run"]].concat())?;
     let mut test = command::cargo(&stage.root);
-    test.args(["test", "--release", "--workspace", "--quiet"]).args(stage.cargo_test);
+    test.args(arguments).arg("--quiet").args(stage.cargo_test);
     test.stdin(Stdio::null());
     command::run(&mut test)
 }

@@ -53,6 +53,7 @@ pub(super) fn on_wire(annotation: Annotation) -> FileCitation {
         file_id: annotation.file,
         filename: annotation.filename,
         page: annotation.page,
+        page_end: annotation.page_end,
         start: annotation.start,
         end: annotation.end,
         quote: annotation.quote,

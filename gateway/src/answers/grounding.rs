@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kubemate_corpus::{
-    Found, Language, Quote, SearchRequest,
+    Found, Language, Quote, Quotes, SearchRequest,
     citations::{CiteConfig, Offered},
-    prompt,
+    in_context, prompt,
 };
 use kubemate_engine::{CatalogueEntry, ModelKind, TokenCounter, catalogue};
 use kubemate_identity::{Caller as Identity, Scope};
@@ -15,7 +15,7 @@ use kubemate_wire::{
     responses::FileSearchResult,
 };
 
-use super::quoting::Lead;
+use super::quoting::{Lead, Unasked};
 use crate::{
     api::{
         ApiError,
@@ -35,6 +35,8 @@ const CONTEXT_SHARE: f32 = 0.6;
 #[derive(Clone, Debug)]
 pub(crate) struct Grounding {
     stores: Vec<String>,
+    /// The last thing the user said; what is searched for may hold earlier words, too.
+    asked: String,
     search: SearchRequest,
     cite: CiteConfig,
     cites: bool,
@@ -76,13 +78,15 @@ impl Grounding {
         }
         let filter = filters.as_ref().map(filter).transpose()?;
         let limit = most.map_or(Ok(app.config.corpus.passages), |most| limit(Some(most)))?;
-        let queries = vec![question(&request.messages)?];
+        let questions = questions(&request.messages)?;
+        let queries = vec![in_context(&questions)];
+        let asked = questions.into_iter().next_back().unwrap_or_default();
         let search = ranked(SearchRequest { filter, ..SearchRequest::new(queries, limit) }, options.as_ref())?;
         let mut cite = app.config.corpus.cite.clone();
         if let Some(threshold) = citations.min_overlap {
             cite.threshold = threshold as f32;
         }
-        Ok(Some(Self { stores, search, cite, cites: citations.enabled.unwrap_or(true) }))
+        Ok(Some(Self { stores, asked, search, cite, cites: citations.enabled.unwrap_or(true) }))
     }
 
     /// Searches, and writes what was found into the conversation.
@@ -101,18 +105,34 @@ impl Grounding {
         let found = app.corpus.grounds(&caller.tenant, &self.stores, self.search).await?;
         drop(retrieval);
         let (counter, budget) = room(app, target).await?;
-        let question = queries.first().cloned().unwrap_or_default();
-        let packed = tokio::task::spawn_blocking(move || prompt::pack(&question, found, budget, counter.as_ref()));
-        let packed = packed.await.map_err(ApiError::internal)?;
+        let asked = self.asked;
+        let said = texts(&request.messages);
+        let small = small_model(target);
+        let pack = move || {
+            let prompt = said.iter().map(|text| counter.count(text) as u64).sum();
+            let packed = prompt::pack(&asked, found, budget, counter.as_ref());
+            (packed, Some((prompt, counter)).filter(|_| small.is_some()))
+        };
+        let (packed, counted) = tokio::task::spawn_blocking(pack).await.map_err(ApiError::internal)?;
         insert(&mut request.messages, &packed);
         let question = queries.first().map(String::as_str).unwrap_or_default();
-        let small = app.config.corpus.quotes && small_model(target).is_some();
-        let quote = if small { app.corpus.quote(&caller.tenant, question, &packed.offered).await? } else { None };
-        let foreign = small_model(target).is_some_and(|entry| !speaks(entry, question));
+        let (alone, quote) = match small.filter(|_| app.config.corpus.quotes != Quotes::Off) {
+            None => (false, None),
+            Some(entry) => {
+                let alone = app.config.corpus.quotes == Quotes::Alone || !speaks(entry, question);
+                (alone, app.corpus.quote(&caller.tenant, question, &packed.offered).await?)
+            }
+        };
         let offered = if self.cites { packed.offered.clone() } else { Vec::new() };
-        let (found, nothing) = (packed.offered, packed.nothing);
-        Ok(Grounded { request, offered, found, cite: self.cite, queries, nothing, quote, foreign, cites: self.cites })
+        let (found, nothing, cites) = (packed.offered, packed.nothing, self.cites);
+        Ok(Grounded { request, offered, found, cite: self.cite, queries, nothing, quote, alone, cites, counted })
     }
+}
+
+/// What the turns say.
+fn texts(messages: &[Message]) -> Vec<String> {
+    let content = messages.iter().filter_map(|message| message.content.as_ref()?.as_text());
+    content.map(std::borrow::Cow::into_owned).collect()
 }
 
 /// The catalogue's chat models are all too small to be trusted with facts; models of other servers are not.
@@ -141,12 +161,15 @@ fn assume(request: &mut ChatRequest, saved: AssistantRow) {
     }
 }
 
-/// What is searched for: the last thing the user said.
-fn question(messages: &[Message]) -> Result<String, ApiError> {
-    let last = messages.iter().rev().find(|message| message.role == Role::User);
-    let text = last.and_then(|message| message.content.as_ref()).and_then(|content| content.as_text());
-    let text = text.map(std::borrow::Cow::into_owned).filter(|text| !text.trim().is_empty());
-    text.ok_or_else(|| ApiError::invalid("messages", "`messages` holds no question of the user to search for"))
+/// What the user said, oldest first; the last turn is the question.
+fn questions(messages: &[Message]) -> Result<Vec<String>, ApiError> {
+    let said = messages.iter().filter(|message| message.role == Role::User);
+    let text = |message: &Message| message.content.as_ref()?.as_text().map(std::borrow::Cow::into_owned);
+    let texts: Vec<String> = said.map(|message| text(message).unwrap_or_default()).collect();
+    if texts.last().is_none_or(|last| last.trim().is_empty()) {
+        return Err(ApiError::invalid("messages", "`messages` holds no question of the user to search for"));
+    }
+    Ok(texts)
 }
 
 /// The tokenizer that passages are counted with, and how many tokens they may have.
@@ -189,15 +212,17 @@ pub(crate) struct Grounded {
     pub(super) request: ChatRequest,
     pub(super) offered: Vec<Offered>,
     pub(super) cite: CiteConfig,
-    found: Vec<Offered>,
+    pub(super) found: Vec<Offered>,
     queries: Vec<String>,
     /// What to answer when no passage supports an answer.
     nothing: String,
     /// The place that answers best, for models that must not be trusted with facts.
     quote: Option<Quote>,
-    /// Whether the question is in a language that the model does not speak.
-    foreign: bool,
+    /// Whether the quote is the whole answer.
+    alone: bool,
     cites: bool,
+    /// What the conversation and a quote are counted with when no model reads them; none for models of other servers.
+    counted: Option<(u64, Arc<dyn TokenCounter>)>,
 }
 
 /// Who words an answer from documents.
@@ -218,10 +243,19 @@ impl Grounded {
         let question = self.queries.first().map(String::as_str).unwrap_or_default();
         match &self.quote {
             _ if self.found.is_empty() => Voice::Only(Lead::plain(self.nothing.clone())),
-            Some(quote) if self.foreign => Voice::Only(Lead::new(quote, question, self.cites)),
+            Some(quote) if self.alone => Voice::Only(Lead::new(quote, question, self.cites)),
             Some(quote) => Voice::Led(Lead::new(quote, question, self.cites)),
             None => Voice::Own,
         }
+    }
+
+    /// The tokens to tell when these words are the whole answer. A server elsewhere was not asked and is not paid.
+    pub(super) fn unasked(&self, lead: &Lead) -> Unasked {
+        let counted = self.counted.as_ref();
+        counted.map_or_else(Unasked::default, |(prompt, counter)| Unasked {
+            prompt: *prompt,
+            answer: counter.count(lead.text()) as u64,
+        })
     }
 
     /// What was searched for.

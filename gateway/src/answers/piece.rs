@@ -54,6 +54,7 @@ pub(super) fn metered(mut pieces: Pieces, mut meter: Meter) -> Pieces {
             }
             yield piece;
         }
+        meter.answered();
     }
     .boxed()
 }

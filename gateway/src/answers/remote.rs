@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use kubemate_engine::FinishReason;
 use kubemate_identity::Caller;
 use kubemate_wire::chat::{self, ChatRequest, Chunk, StreamOptions};
+use serde_json::Value;
 
 use super::{Piece, Pieces};
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
     routing::{Answered, Ask, Flight, UpstreamBody},
 };
 
+/// vLLM's field for who may share its prefix cache.
+const SALT: &str = "cache_salt";
 /// Longest line of an event stream.
 const MAX_LINE: usize = 8 * 1024 * 1024;
 
@@ -40,7 +43,13 @@ pub(super) async fn generate(app: &App, caller: &Caller, mut request: ChatReques
         body: &body,
         caller,
         session: request.user.as_deref(),
-        write: &|_, name| written(&ChatRequest { model: name.to_owned(), ..request.clone() }),
+        write: &|upstream, name| {
+            let mut request = ChatRequest { model: name.to_owned(), ..request.clone() };
+            let own = request.other.remove(SALT);
+            let salt = upstream.config.salt(&caller.tenant, own.as_ref().and_then(Value::as_str));
+            request.other.extend(salt.map(Value::from).or(own).map(|salt| (SALT.to_owned(), salt)));
+            written(&request)
+        },
     };
     let Answered { response, upstream, flight, .. } = app.routes.send(ask).await?;
     if !response.status().is_success() {

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 
 use super::{ApiError, lasting::Refused};
 use crate::{
@@ -47,7 +47,7 @@ fn stamp(response: &mut Response, seen: &Request) {
     }
     let spent = u64::try_from(seen.elapsed().as_millis()).unwrap_or(u64::MAX);
     headers.insert(PROCESSING_MS, HeaderValue::from(spent));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 async fn report(app: &App, seen: &Request, error: Arc<ApiError>, refused: Option<Refused>) {

@@ -1,5 +1,7 @@
 //! Endpoints for operators: health, readiness, metrics, and the API's own description.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::State,
@@ -8,6 +10,7 @@ use axum::{
 };
 use http::{StatusCode, header};
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::{
     OpenApi, ToSchema,
     openapi::{OpenApi as Document, security},
@@ -16,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::ApiError;
-use crate::app::App;
+use crate::{app::App, config::ObjectsKind};
 
 /// Head of the OpenAPI document.
 #[derive(OpenApi)]
@@ -59,6 +62,9 @@ async fn told(response: Response) -> Response {
         _ => response,
     }
 }
+
+/// Longest wait for a store to show that it works: readiness is asked every few seconds.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is still told to everybody while the process stops.
 pub(super) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -112,8 +118,14 @@ impl Part {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let mut parts = vec![ledger(&app).await.vital(), disk(&app), models(&app), embedder(&app)];
+    if app.config.store.objects.kind == ObjectsKind::S3 {
+        parts.push(objects(&app).await);
+    }
     if app.caches.shared {
         parts.push(Part::new("cache", app.caches.wrong().await));
+    }
+    if app.config.store.vectors.is_served() {
+        parts.push(vectors(&app).await);
     }
     let status = match () {
         () if app.stop.is_cancelled() => "stopping",
@@ -126,8 +138,25 @@ async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
 }
 
 async fn ledger(app: &App) -> Part {
-    let wrong = app.ledger.ping().await.err().map(|_| "the ledger does not answer".to_owned());
-    Part::new("ledger", wrong)
+    let answers = matches!(timeout(PATIENCE, app.ledger.ping()).await, Ok(Ok(())));
+    Part::new("ledger", (!answers).then(|| "the ledger does not answer".to_owned()))
+}
+
+async fn objects(app: &App) -> Part {
+    let wrong = match timeout(PATIENCE, app.objects.check()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            tracing::debug!(error = %error, "the object store is not ready");
+            Some("the object store does not answer as it should; uploads are refused and documents wait".to_owned())
+        }
+        Err(_) => Some("the object store does not answer; uploads are refused and documents wait".to_owned()),
+    };
+    Part::new("objects", wrong)
+}
+
+async fn vectors(app: &App) -> Part {
+    let down = "the vector store does not answer: documents wait, searches fail, chat without documents goes on";
+    Part::new("vectors", app.vectors.check().await.err().map(|_| down.to_owned()))
 }
 
 fn disk(app: &App) -> Part {

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use kubemate_ledger::Ledger;
 use serde_json::json;
 
 use super::{Context, print};
@@ -18,7 +17,7 @@ impl Audit {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let Self::Verify = self;
         let loaded = context.load()?;
-        let ledger = Ledger::open(&loaded.config.store.ledger()).await?;
+        let ledger = loaded.config.store.open_ledger().await?;
         let report = ledger.verify_audit().await?;
         if context.json {
             print::json(&json!({ "rows": report.rows, "broken_at": report.broken_at }))?;

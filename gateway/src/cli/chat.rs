@@ -2,7 +2,7 @@
 
 mod session;
 mod talk;
-mod wire;
+pub(super) mod wire;
 
 use std::io::{IsTerminal, Read, stdin};
 

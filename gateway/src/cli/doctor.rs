@@ -3,13 +3,12 @@
 use std::{net::IpAddr, os::unix::fs::PermissionsExt, process::ExitCode, time::Duration};
 
 use kubemate_engine::{catalogue, verify};
-use kubemate_ledger::Ledger;
 use serde::Serialize;
 
 use super::{Context, print};
 use crate::{
     caches::Caches,
-    config::{CacheKind, Config, Loaded, Secret, UpstreamConfig, UpstreamKind},
+    config::{CacheKind, Config, Loaded, ObjectsKind, Secret, UpstreamConfig, UpstreamKind},
     models::{Upstream, cache_folder},
 };
 
@@ -53,7 +52,9 @@ pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
     let mut findings = vec![configuration(&loaded), listening(config), admin_key(config)];
     findings.push(data_folder(config));
     findings.push(ledger(config).await);
+    findings.extend(objects(config).await);
     findings.extend(cache(config).await);
+    findings.extend(vectors(config).await);
     findings.extend(weights(config)?);
     for upstream in config.upstreams.iter().filter(|upstream| upstream.kind != UpstreamKind::Local) {
         findings.extend(reach(upstream).await);
@@ -133,14 +134,36 @@ fn data_folder(config: &Config) -> Finding {
 }
 
 async fn ledger(config: &Config) -> Finding {
-    let file = config.store.data_dir.join("ledger.sqlite");
-    if !file.exists() {
+    if !config.store.has_ledger() {
         return Finding::new("ledger", Weight::Note, "is not there yet; serve makes it");
     }
-    match Ledger::open(&config.store.ledger()).await {
-        Ok(_) => Finding::new("ledger", Weight::Good, "opens"),
-        Err(error) => Finding::new("ledger", Weight::Failure, error.to_string()),
+    match config.store.open_ledger().await {
+        Ok(ledger) => match ledger.concerns().await {
+            Ok(concerns) if concerns.is_empty() => Finding::new("ledger", Weight::Good, "opens"),
+            Ok(concerns) => Finding::new("ledger", Weight::Warning, format!("opens, but {}", concerns.join("; "))),
+            Err(error) => Finding::new("ledger", Weight::Failure, error.to_string()),
+        },
+        Err(error) => Finding::new("ledger", Weight::Failure, format!("{error:#}")),
     }
+}
+
+async fn objects(config: &Config) -> Option<Finding> {
+    if config.store.objects.kind != ObjectsKind::S3 {
+        return None;
+    }
+    let what = "store.objects";
+    let opened = match config.store.objects.opened() {
+        Ok(objects) => objects.open(&config.store.data_dir).await,
+        Err(why) => return Some(Finding::new(what, Weight::Failure, why)),
+    };
+    let seen = match opened {
+        Ok(objects) => objects.check().await,
+        Err(error) => Err(error),
+    };
+    Some(match seen {
+        Ok(()) => Finding::new(what, Weight::Good, "the bucket answers"),
+        Err(error) => Finding::new(what, Weight::Failure, error.to_string()),
+    })
 }
 
 async fn cache(config: &Config) -> Option<Finding> {
@@ -155,6 +178,32 @@ async fn cache(config: &Config) -> Option<Finding> {
             None => Finding::new(what, Weight::Good, "Redis answers and takes writes"),
         },
     })
+}
+
+async fn vectors(config: &Config) -> Vec<Finding> {
+    let (what, settings) = ("store.vectors", &config.store.vectors);
+    if !settings.is_served() {
+        return Vec::new();
+    }
+    let folder = config.store.data_dir.join("vectors");
+    let checked = match settings.resolve() {
+        Ok(store) => match store.open(&folder).await {
+            Ok(store) => store.check().await.map_err(|error| (Weight::Warning, error.to_string())),
+            Err(error) => Err((Weight::Failure, error.to_string())),
+        },
+        Err(why) => Err((Weight::Failure, why)),
+    };
+    let mut findings = vec![match checked {
+        Ok(()) => Finding::new(what, Weight::Good, "the server answers"),
+        Err((weight, why)) => Finding::new(what, weight, why),
+    }];
+    if settings.token.as_ref().is_some_and(Secret::is_plain) {
+        findings.push(Finding::new(what, Weight::Warning, "its `token` stands in the file; use { env = \"…\" }"));
+    }
+    if settings.url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_local(url)) {
+        findings.push(Finding::new(what, Weight::Warning, "documents and `token` travel over plain http; use https"));
+    }
+    findings
 }
 
 fn weights(config: &Config) -> anyhow::Result<Vec<Finding>> {

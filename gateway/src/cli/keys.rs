@@ -100,14 +100,13 @@ impl Keys {
 
 async fn open(context: &Context) -> anyhow::Result<Ledger> {
     let loaded = context.load()?;
-    let file = loaded.config.store.data_dir.join("ledger.sqlite");
-    if !file.exists() {
+    if !loaded.config.store.has_ledger() {
         bail!(
-            "there is no ledger at `{}` yet; start `kubemate serve` once, or name its folder with KUBEMATE__STORE__DATA_DIR",
-            file.display()
+            "there is no ledger in `{}` yet; start `kubemate serve` once, or name its folder with KUBEMATE__STORE__DATA_DIR",
+            loaded.config.store.data_dir.display()
         );
     }
-    Ledger::open(&loaded.config.store.ledger()).await.context("the ledger cannot be opened")
+    loaded.config.store.open_ledger().await
 }
 
 fn tenant_of(name: &str) -> anyhow::Result<TenantId> {

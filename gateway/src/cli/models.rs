@@ -2,12 +2,12 @@
 
 mod upstream;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kubemate_engine::{CatalogueEntry, Progress, catalogue, pull, verify};
+use kubemate_engine::{CatalogueEntry, Progress, VerifyReport, catalogue, pull, verify};
 use serde_json::{Value, json};
 
 use super::{Context, chat::here, print};
@@ -180,21 +180,31 @@ fn verify_all(context: &Context, names: &[String]) -> anyhow::Result<()> {
     let cache = cache_folder(&loaded.config.weights)?;
     let mut rows = Vec::new();
     for entry in chosen(names)? {
-        rows.push((entry.name, verify(entry, &cache)?.is_good()));
+        rows.push((entry, verify(entry, &cache)?));
     }
     if context.json {
-        let described = rows.iter().map(|(name, good)| json!({ "name": name, "good": good }));
+        let described = rows.iter().map(
+            |(entry, report)| json!({ "name": entry.name, "good": report.is_good(), "bad_files": bad_files(report) }),
+        );
         print::json(&described.collect::<Vec<_>>())?;
     } else {
-        let row = |(name, good): &(&str, bool)| {
-            vec![(*name).to_owned(), if *good { "good" } else { "missing or damaged" }.to_owned()]
+        let row = |(entry, report): &(&CatalogueEntry, VerifyReport)| {
+            let bad = bad_files(report);
+            let bad = bad.iter().map(|(path, state)| format!("{path} {state}")).collect::<Vec<_>>().join(", ");
+            vec![entry.name.to_owned(), if bad.is_empty() { "good".to_owned() } else { bad }]
         };
         print::table(&["MODEL", "WEIGHTS"], &rows.iter().map(row).collect::<Vec<_>>());
     }
-    match rows.iter().find(|(_, good)| !good) {
-        Some((name, _)) => bail!("`{name}` is missing or damaged; run `kubemate models pull {name}`"),
-        None => Ok(()),
+    for (entry, report) in &rows {
+        report.complete(entry)?;
     }
+    Ok(())
+}
+
+/// The files of a model that are not as they should be: path, and `missing` or `damaged`.
+fn bad_files(report: &VerifyReport) -> BTreeMap<String, String> {
+    let state = |(path, state): &(PathBuf, _)| (path.display().to_string(), format!("{state:?}").to_lowercase());
+    report.files.iter().map(state).filter(|(_, state)| state != "good").collect()
 }
 
 /// A bar on the terminal; silent where nobody looks.

@@ -8,7 +8,6 @@ use clap::{Args, Subcommand};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use kubemate_identity::TenantId;
-use kubemate_ledger::Ledger;
 
 use super::{Context, print};
 use crate::{
@@ -102,10 +101,10 @@ impl Test {
 
     /// What the configuration and the ledger say, every target taken to be well.
     async fn read(&self, loaded: &Loaded) -> anyhow::Result<Explanation> {
-        let saved = match loaded.config.store.data_dir.join("ledger.sqlite").exists() {
+        let saved = match loaded.config.store.has_ledger() {
             true => {
-                let ledger = Ledger::open(&loaded.config.store.ledger()).await;
-                Spec::saved(&ledger.context("the ledger cannot be opened")?).await?
+                let secret_files = loaded.config.auth.secret_files.as_deref();
+                Spec::saved(&loaded.config.store.open_ledger().await?, secret_files).await?
             }
             false => Spec::default(),
         };

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use kubemate_cache::RedisConfig;
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Secret, secret::revealed};
 
 /// Shorter secrets can be guessed; `openssl rand -hex 32` makes one of 64 letters.
 const LEAST_SEAL: usize = 32;
@@ -80,10 +80,6 @@ impl CacheStoreConfig {
         let (timeout, connect_timeout) = (self.timeout, self.connect_timeout);
         Ok(Some((RedisConfig { url, prefix: self.prefix.clone(), timeout, connect_timeout }, seal)))
     }
-}
-
-fn revealed(secret: Option<&Secret>) -> Result<Option<String>, String> {
-    Ok(secret.map(Secret::reveal).transpose()?.flatten())
 }
 
 #[cfg(test)]

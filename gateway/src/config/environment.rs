@@ -15,6 +15,11 @@ pub(super) struct Override {
     pub(super) text: String,
 }
 
+/// The text of a variable that has one.
+pub(super) fn text(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|text| !text.is_empty())
+}
+
 /// The overrides among `variables`, in the order of their names.
 pub(super) fn overrides(variables: impl Iterator<Item = (String, String)>) -> Vec<Override> {
     let mut found: Vec<Override> = variables.filter_map(|(variable, text)| parse(variable, text)).collect();

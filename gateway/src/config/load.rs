@@ -19,13 +19,13 @@ const DEFAULT_FILE: &str = "kubemate.toml";
 /// 等保 2.0 level 3 and 网络安全法 ask for six months.
 const LEAST_RETENTION_DAYS: u32 = 180;
 
-/// Why a configuration is refused. Each names the key to change.
+/// Why a configuration is refused. Each names the key to change and tells its cause in its own words, once.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("configuration file `{path}` cannot be read: {source}")]
-    Read { path: PathBuf, source: io::Error },
-    #[error("configuration file `{path}` is not TOML: {source}")]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("configuration file `{path}` cannot be read: {cause}")]
+    Read { path: PathBuf, cause: io::Error },
+    #[error("configuration file `{path}` is not TOML: {cause}")]
+    Syntax { path: PathBuf, cause: Box<toml::de::Error> },
     #[error("`{path}`: {why}")]
     Key { path: String, why: String },
     #[error("environment variable `{variable}` {why}")]
@@ -59,8 +59,8 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<Table, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
+    let text = fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+    toml::from_str(&text).map_err(|cause| ConfigError::Syntax { path: path.to_owned(), cause: Box::new(cause) })
 }
 
 /// Applies the overrides. All at once as a rule: a file may name thousands of models, and reading them costs.
@@ -122,11 +122,13 @@ fn typed(table: Table) -> Result<Config, ConfigError> {
 
 /// The rules that no type can hold.
 fn check(config: &Config) -> Result<(), ConfigError> {
-    if config.server.replicas > 1 {
+    let embedded = config.store.embedded();
+    if config.server.replicas > 1 && !embedded.is_empty() {
         return Err(ConfigError::Meaning(format!(
-            "`server.replicas` is {} but the ledger, objects and vectors are embedded in `store.data_dir`; \
-             set `server.replicas = 1`",
-            config.server.replicas
+            "`server.replicas` is {} but some stores are inside the process, where others cannot reach them; \
+             set {}, or `server.replicas = 1`",
+            config.server.replicas,
+            embedded.join(", ")
         )));
     }
     if config.audit.retention_days < LEAST_RETENTION_DAYS {
@@ -135,7 +137,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             config.audit.retention_days
         )));
     }
+    config.store.ledger.opened(&config.store.data_dir).map_err(ConfigError::Meaning)?;
+    config.store.objects.opened().map_err(ConfigError::Meaning)?;
     config.store.cache.redis().map_err(ConfigError::Meaning)?;
+    config.store.vectors.resolve().map_err(ConfigError::Meaning)?;
     config.limits.check().map_err(ConfigError::Meaning)?;
     for (model, price) in &config.prices {
         price.check().map_err(|why| ConfigError::Meaning(format!("`prices.{model}` {why}")))?;

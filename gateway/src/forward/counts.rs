@@ -74,6 +74,7 @@ impl Counts {
 
     /// The answer is whole.
     pub(super) fn ended(&mut self) {
+        self.meter.answered();
         if let Some(flight) = self.flight.take() {
             flight.ended();
         }
@@ -107,13 +108,23 @@ impl Tail {
         self.0.extend_from_slice(data.get(from..).unwrap_or_default());
     }
 
-    /// The counts in it. A key inside a text is never taken for one: its quotes would be escaped.
+    /// The counts in it.
     pub(super) fn counts(&self) -> Option<Told> {
-        const KEY: &[u8] = b"\"usage\":";
-        let at = memchr::memmem::rfind(&self.0, KEY)?;
-        let rest = self.0.get(at + KEY.len()..)?;
-        serde_json::Deserializer::from_slice(rest).into_iter::<Told>().next()?.ok()
+        told(&self.0)
     }
+
+    /// The counts in a body that came in one piece, if it did: then nothing of it need be kept.
+    pub(super) fn counts_of_whole(&self, data: &[u8]) -> Option<Option<Told>> {
+        self.0.is_empty().then(|| told(data.get(data.len().saturating_sub(TAIL)..).unwrap_or_default()))
+    }
+}
+
+/// The counts at the end of a body. A key inside a text is never taken for one: its quotes would be escaped.
+fn told(tail: &[u8]) -> Option<Told> {
+    const KEY: &[u8] = b"\"usage\":";
+    let at = memchr::memmem::rfind(tail, KEY)?;
+    let rest = tail.get(at + KEY.len()..)?;
+    serde_json::Deserializer::from_slice(rest).into_iter::<Told>().next()?.ok()
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub(crate) struct Head {
     pub(crate) user: Option<String>,
     model_at: Range<usize>,
     options_at: Option<Range<usize>>,
+    /// The client's own salt of prefix caches.
+    pub(crate) cache_salt: Option<String>,
+    salt_at: Option<Range<usize>>,
     /// Where the object's last brace stands.
     end: usize,
 }
@@ -47,9 +50,9 @@ impl Head {
         fields.head(body)
     }
 
-    /// The body with the model's name over there and, for a stream, the wish for its token counts. Only these bytes
-    /// change; a body that needs no change is the same buffer.
-    pub(crate) fn outgoing(&self, body: &Bytes, model: &str, asks_usage: bool) -> Bytes {
+    /// The body with the model's name over there, for a stream the wish for its token counts, and the `salt` of prefix
+    /// caches if there is one. Only these bytes change; a body that needs no change is the same buffer.
+    pub(crate) fn outgoing(&self, body: &Bytes, model: &str, asks_usage: bool, salt: Option<String>) -> Bytes {
         let mut edits = Vec::with_capacity(2);
         if model != self.model {
             edits.push((self.model_at.clone(), serde_json::Value::from(model).to_string()));
@@ -57,6 +60,10 @@ impl Head {
         if asks_usage && self.streams && !self.wants_usage {
             edits.push(self.asking(body));
         }
+        edits.extend(salt.map(|salt| match self.salt_at.clone() {
+            Some(at) => (at, format!("\"{salt}\"")),
+            None => (self.end..self.end, format!(",\"cache_salt\":\"{salt}\"")),
+        }));
         if edits.is_empty() {
             return body.clone();
         }
@@ -98,6 +105,7 @@ struct Fields<'a> {
     max_tokens: Option<&'a RawValue>,
     n: Option<&'a RawValue>,
     user: Option<&'a RawValue>,
+    cache_salt: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -109,6 +117,7 @@ impl<'a> Fields<'a> {
             "max_tokens" | "max_completion_tokens" => self.max_tokens = Some(map.next_value()?),
             "n" => self.n = Some(map.next_value()?),
             "user" => self.user = Some(map.next_value()?),
+            "cache_salt" => self.cache_salt = Some(map.next_value()?),
             "vector_store_ids" => {
                 self.stores = true;
                 map.next_value::<IgnoredAny>()?;
@@ -141,6 +150,8 @@ impl<'a> Fields<'a> {
             max_tokens: number("max_tokens", self.max_tokens)?,
             choices: number("n", self.n)?.unwrap_or(1).max(1),
             user: self.user.and_then(|user| serde_json::from_str(user.get()).ok()),
+            cache_salt: self.cache_salt.and_then(|salt| serde_json::from_str(salt.get()).ok()),
+            salt_at: self.cache_salt.map(|salt| place(body, salt)),
             options_at: self.stream_options.map(|options| place(body, options)),
             end: body.iter().rposition(|byte| *byte == b'}').unwrap_or(body.len()),
         })
@@ -206,7 +217,7 @@ mod tests {
     fn outgoing(body: &'static str, model: &str) -> String {
         let body = Bytes::from_static(body.as_bytes());
         let head = Head::read(&body).unwrap();
-        String::from_utf8(head.outgoing(&body, model, true).to_vec()).unwrap()
+        String::from_utf8(head.outgoing(&body, model, true, None).to_vec()).unwrap()
     }
 
     #[test]
@@ -232,6 +243,25 @@ mod tests {
         );
         let asked = r#"{"stream_options":{"include_usage":true},"model":"x","stream":true}"#;
         assert_eq!(outgoing(asked, "x"), asked);
+    }
+
+    #[test]
+    fn a_salt_takes_the_place_of_the_clients() {
+        let salted = |body: &'static str| {
+            let body = Bytes::from_static(body.as_bytes());
+            let head = Head::read(&body).unwrap();
+            (
+                head.cache_salt.clone(),
+                String::from_utf8(head.outgoing(&body, "x", true, Some("ab".to_owned())).to_vec()).unwrap(),
+            )
+        };
+        let own = salted(r#"{"model":"x","cache_salt":"mine","n":1}"#);
+        assert_eq!(own, (Some("mine".to_owned()), r#"{"model":"x","cache_salt":"ab","n":1}"#.to_owned()));
+        let (_, streamed) = salted(r#"{"model":"x","stream":true}"#);
+        assert_eq!(
+            streamed,
+            r#"{"model":"x","stream":true,"stream_options":{"include_usage":true},"cache_salt":"ab"}"#
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{
     Broken,
-    counts::{Counts, Tail},
+    counts::{Counts, Tail, Told},
     events::Events,
 };
 use crate::routing::{BodyError, UpstreamBody};
@@ -30,14 +30,19 @@ impl Plain {
 
     fn see(&mut self, data: &[u8]) {
         self.counts.began();
+        let ends = self.incoming.is_end_stream();
+        if let Some(told) = ends.then(|| self.tail.counts_of_whole(data)).flatten() {
+            return self.settle(told);
+        }
         self.tail.see(data);
-        if self.incoming.is_end_stream() {
-            self.settle();
+        if ends {
+            let told = self.tail.counts();
+            self.settle(told);
         }
     }
 
-    fn settle(&mut self) {
-        self.tail.counts().into_iter().for_each(|told| self.counts.tell(told));
+    fn settle(&mut self, told: Option<Told>) {
+        told.into_iter().for_each(|told| self.counts.tell(told));
         self.counts.ended();
     }
 }
@@ -54,7 +59,10 @@ impl Body for Plain {
         match &frame {
             Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|data| self.see(data)),
             Some(Err(_)) => self.counts.failed(),
-            None => self.settle(),
+            None => {
+                let told = self.tail.counts();
+                self.settle(told);
+            }
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Broken::Upstream)))
     }

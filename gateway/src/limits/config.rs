@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 /// Limits of every key, project, tenant and model; one that an operator sets for a single one takes the place of the
 /// same limit here. A limit that is left out does not limit.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsConfig {
     /// Tokens reserved for a choice when the request names no limit.

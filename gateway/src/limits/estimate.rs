@@ -20,6 +20,7 @@ pub(crate) struct Estimate<'a> {
     prompts: u64,
     /// Tokens that the gateway adds itself.
     added: u64,
+    streams: bool,
     local: Option<(&'a LocalModels, &'a str)>,
 }
 
@@ -31,12 +32,12 @@ enum Body<'a> {
 impl<'a> Estimate<'a> {
     /// Of a body as it was sent, answered with so many tokens for each of so many choices.
     pub(crate) fn new(body: &'a [u8], answer: Option<u64>, choices: u64) -> Self {
-        Self { body: Body::Sent(body), answer, choices, prompts: 1, added: 0, local: None }
+        Self { body: Body::Sent(body), answer, choices, prompts: 1, added: 0, streams: false, local: None }
     }
 
     /// Of a request that is no body any more; it is written only when somebody counts.
     pub(crate) fn written(write: &'a (dyn Fn() -> Vec<u8> + Sync), answer: Option<u64>, choices: u64) -> Self {
-        Self { body: Body::Written(write), answer, choices, prompts: 1, added: 0, local: None }
+        Self { body: Body::Written(write), answer, choices, prompts: 1, added: 0, streams: false, local: None }
     }
 
     /// A model of this machine answers: its own tokenizer counts.
@@ -52,6 +53,16 @@ impl<'a> Estimate<'a> {
     /// So many prompts are answered each for itself; more than one need be told for local models only.
     pub(crate) fn of_prompts(self, prompts: u64) -> Self {
         Self { prompts, ..self }
+    }
+
+    /// Whether the client asked for a stream, which the books say also of a request that is not let in.
+    pub(crate) fn streamed(self, streams: bool) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// Whether the client asked for a stream.
+    pub(crate) fn streams(&self) -> bool {
+        self.streams
     }
 
     /// Choices to be drawn, of all prompts.

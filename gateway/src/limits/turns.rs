@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -22,13 +25,18 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Turns {
     /// Requests that may wait before one model.
-    most: usize,
+    most: AtomicUsize,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
 impl Turns {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, gates: Mutex::default() }
+        Self { most: AtomicUsize::new(most), gates: Mutex::default() }
+    }
+
+    /// From now on so many requests may wait before one model.
+    pub(crate) fn may_wait(&self, most: usize) {
+        self.most.store(most, Relaxed);
     }
 
     /// Waits for a place of the size `cost` among the `places` of `model`. Leaving ends the wait.
@@ -45,7 +53,8 @@ impl Turns {
         let gate = self.lock().entry(model.to_owned()).or_default().clone();
         let waiter = Waiter { tenant: caller.tenant.clone(), key: caller.key.clone(), priority };
         let busy = || ApiError::Busy { what: format!("model `{model}`"), retry_after: RETRY_AFTER };
-        let turn = gate.enter(places, waiter, cost.clamp(1, places.max(1)), self.most).ok_or_else(busy)?;
+        let turn =
+            gate.enter(places, waiter, cost.clamp(1, places.max(1)), self.most.load(Relaxed)).ok_or_else(busy)?;
         let _until_its_turn = Waiting::join(model);
         turn.await.map_err(|_| busy())
     }

@@ -1,11 +1,14 @@
 //! The one way out: every call to another machine is made here.
 
 use std::{
+    io::{self, IoSlice},
+    pin::Pin,
     sync::{Arc, OnceLock},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -19,7 +22,11 @@ use hyper_util::{
 };
 use kubemate_engine::{Fetch, FetchError, Fetched};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
 use tower::ServiceExt;
 
 /// How long an unused connection is kept for the next request.
@@ -70,7 +77,58 @@ fn tcp(connect: Duration) -> HttpConnector {
 }
 
 /// A connection to another machine.
-pub(crate) type Wire = MaybeHttpsStream<TokioIo<TcpStream>>;
+#[derive(Debug)]
+pub(crate) enum Wire {
+    Plain(TcpStream),
+    Secure(Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>),
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_read(context, out),
+            Self::Secure(wire) => Pin::new(wire).poll_read(context, out),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_write_vectored(context, parts),
+            Self::Secure(wire) => Pin::new(wire).poll_write_vectored(context, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(wire) => wire.is_write_vectored(),
+            Self::Secure(wire) => wire.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_flush(context),
+            Self::Secure(wire) => Pin::new(wire).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(wire) => Pin::new(wire).poll_shutdown(context),
+            Self::Secure(wire) => Pin::new(wire).poll_shutdown(context),
+        }
+    }
+}
 
 /// Makes connections for those who keep their own.
 #[derive(Clone, Debug)]
@@ -98,10 +156,14 @@ impl Dialer {
     pub(crate) async fn dial(&self, origin: Uri) -> Result<Wire, String> {
         let connected = async {
             match &self.tls {
-                None => Ok(Wire::Http(self.tcp.clone().oneshot(origin).await.map_err(|error| innermost(&error))?)),
+                None => {
+                    let wire = self.tcp.clone().oneshot(origin).await.map_err(|error| innermost(&error))?;
+                    Ok(Wire::Plain(wire.into_inner()))
+                }
                 Some(tls) => {
                     let https = HttpsConnector::from((self.tcp.clone(), tls.clone()));
-                    https.oneshot(origin).await.map_err(|error| innermost(error.as_ref()))
+                    let wire = https.oneshot(origin).await.map_err(|error| innermost(error.as_ref()))?;
+                    Ok(Wire::Secure(Box::new(TokioIo::new(wire))))
                 }
             }
         };

@@ -198,6 +198,7 @@ impl<A: Answers> Connection<A> {
         let builder = http_builder(&self.config);
         let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = late.or(stop, &retire) => {
                 retire.cancel();

@@ -48,7 +48,7 @@ pub(super) struct Framing {
 
 impl Default for Framing {
     fn default() -> Self {
-        Self { place: Place::Head, line: Vec::with_capacity(1024), first: true, blank: false, heads: 0 }
+        Self { place: Place::Head, line: Vec::new(), first: true, blank: false, heads: 0 }
     }
 }
 
@@ -146,7 +146,12 @@ impl Framing {
 
     /// Collects a head until its empty line; every line feed must follow a carriage return.
     fn head(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
-        let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        if let Some(head) = whole_head(bytes).filter(|_| self.line.is_empty()) {
+            let place = body_place(head)?;
+            self.begin_body(place);
+            return Ok(head.len());
+        }
+        let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         let piece = bytes.get(..end).unwrap_or_default();
         if self.line.len() + piece.len() > MAX_HEAD_BYTES {
             return Err(Violation::HeadTooLarge);
@@ -164,13 +169,18 @@ impl Framing {
             self.skip_blank()?;
         } else if self.line.ends_with(b"\r\n\r\n") && !self.may_be_preface() {
             let place = body_place(&self.line)?;
-            self.line.clear();
-            self.first = false;
-            self.blank = false;
-            self.heads += 1;
-            self.place = place;
+            self.begin_body(place);
         }
         Ok(end)
+    }
+
+    /// A head is whole.
+    fn begin_body(&mut self, place: Place) {
+        self.line.clear();
+        self.first = false;
+        self.blank = false;
+        self.heads += 1;
+        self.place = place;
     }
 
     /// RFC 9112 section 2.2: an empty line before the request line is ignored. One is what old clients send; more are
@@ -190,7 +200,7 @@ impl Framing {
     }
 
     fn chunk_line(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
-        let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         self.line.extend_from_slice(bytes.get(..end).unwrap_or_default());
         if self.line.len() > MAX_CHUNK_LINE {
             return Err(Violation::Chunk);
@@ -216,6 +226,17 @@ impl Framing {
             }),
         }
     }
+}
+
+/// A head that is here as a whole, as most are, so that nothing of it need be kept: no preface, no empty line before it,
+/// and no line feed without its carriage return. For any other the lines are collected one by one.
+fn whole_head(bytes: &[u8]) -> Option<&[u8]> {
+    let first = bytes.first()?;
+    let end = memchr::memmem::find(bytes, b"\r\n\r\n")? + 4;
+    let head = bytes.get(..end).filter(|head| head.len() <= MAX_HEAD_BYTES)?;
+    let bare = |at: usize| at == 0 || head.get(at - 1) != Some(&b'\r');
+    let plain = !matches!(first, b'P' if head.starts_with(b"PRI")) && *first != b'\r';
+    (plain && !memchr::memchr_iter(b'\n', head).any(bare)).then_some(head)
 }
 
 fn chunk_size(line: &[u8]) -> Result<u64, Violation> {

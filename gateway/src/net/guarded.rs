@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{framing::Framing, link::Link, violation::Violation};
+use super::{framing::Framing, link::Link, space::with_space, violation::Violation};
 
 /// How long a connection may take for each part of a request.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,8 @@ pub(super) struct Guarded<S> {
     checked: usize,
     given: usize,
     wait: Pin<Box<Sleep>>,
+    /// When what is waited for has to be there.
+    due: Instant,
     waiting_for: Waiting,
     stall: Pin<Box<Sleep>>,
     stalled: bool,
@@ -90,6 +92,7 @@ impl<S> Guarded<S> {
             checked: 0,
             given: 0,
             wait: Box::pin(sleep_until(now)),
+            due: now,
             waiting_for: Waiting::Nothing,
             stall: Box::pin(sleep_until(now)),
             stalled: false,
@@ -123,7 +126,11 @@ impl<S> Guarded<S> {
             Waiting::Idle => self.deadlines.keep_alive,
             Waiting::Head | Waiting::Leaving => self.deadlines.head,
         };
-        self.wait.as_mut().reset(Instant::now() + span);
+        self.due = Instant::now() + span;
+        // One that rings sooner looks then what is due by now: setting it anew for each request costs more.
+        if self.wait.is_elapsed() || self.wait.deadline() > self.due {
+            self.wait.as_mut().reset(self.due);
+        }
     }
 
     /// Decides what a read deadline that ran out means; `None` lets the connection go on.
@@ -216,11 +223,12 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
 
     /// Reads a piece in which a head may begin.
     fn read_followed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut space = [0u8; READ_BYTES];
-        let mut piece = ReadBuf::new(&mut space);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut piece))?;
-        self.take_in(piece.filled());
-        Poll::Ready(Ok(piece.filled().len()))
+        with_space(|space| {
+            let mut piece = ReadBuf::new(space.get_mut(..READ_BYTES).unwrap_or_default());
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut piece))?;
+            self.take_in(piece.filled());
+            Poll::Ready(Ok(piece.filled().len()))
+        })
     }
 
     /// Behind a refusal, whatever still comes is thrown away: closing over unread bytes would take the answer with it.
@@ -246,6 +254,10 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
                 return Poll::Pending;
             }
             ready!(self.wait.as_mut().poll(cx));
+            if Instant::now() < self.due {
+                self.wait.as_mut().reset(self.due);
+                continue;
+            }
             if let Some(end) = self.late() {
                 return Poll::Ready(end);
             }

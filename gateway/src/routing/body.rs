@@ -11,17 +11,21 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::link::{Link, Pool};
+use super::{
+    incoming::Incoming,
+    link::{Link, Pool},
+    reply::Extent,
+    torn::Torn,
+};
 
 /// Why an answer does not go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The connection, or the framing on it.
     #[error("the connection broke: {0}")]
-    Broke(#[from] hyper::Error),
+    Broke(#[from] Torn),
     /// Nothing came for longer than is configured.
     #[error("nothing came for {} ms", .0.as_millis())]
     Stalled(Duration),
@@ -73,13 +77,10 @@ impl UpstreamBody {
     }
 
     /// What comes over `link`, to a request sent at `sent`.
-    pub(super) fn plain(
-        incoming: Incoming,
-        link: Link,
-        pool: Arc<Pool>,
-        (sent, deadlines): (Instant, Deadlines),
-    ) -> Self {
-        let streamed = Streamed { incoming, link: Some(link), pool, sent, last: None, deadlines };
+    pub(super) fn plain(extent: Extent, link: Link, pool: &Arc<Pool>, (sent, deadlines): (Instant, Deadlines)) -> Self {
+        let incoming = Incoming::new(extent);
+        let mut streamed = Streamed { incoming, link: Some(link), pool: pool.clone(), sent, last: None, deadlines };
+        streamed.give_back_at_end();
         Self { source: Source::Plain(Box::new(streamed)), held: None }
     }
 
@@ -114,14 +115,14 @@ impl Source {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Plain(body) => body.incoming.is_end_stream(),
+            Self::Plain(body) => body.incoming.is_done(),
             Self::Translated(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Plain(body) => body.incoming.size_hint(),
+            Self::Plain(body) => body.incoming.left().map_or_else(SizeHint::new, SizeHint::with_exact),
             Self::Translated(body) => body.size_hint(),
         }
     }
@@ -170,36 +171,26 @@ struct Streamed {
 
 impl Streamed {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut polled = Pin::new(&mut self.incoming).poll_frame(context);
-        if polled.is_pending() {
-            if let Some(link) = &mut self.link {
-                link.drive(context);
-            }
-            polled = Pin::new(&mut self.incoming).poll_frame(context);
-        }
-        match polled {
+        let Some(link) = &mut self.link else { return Poll::Ready(None) };
+        match self.incoming.poll(link, context) {
             Poll::Pending => self.overdue(context).map(|error| Some(Err(error))),
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Ok(piece)) => {
                 self.last = Some(Instant::now());
-                if self.incoming.is_end_stream() {
-                    self.give_back(context);
-                }
-                Poll::Ready(Some(Ok(frame)))
+                self.give_back_at_end();
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
-            Poll::Ready(Some(Err(error))) => {
+            Poll::Ready(Err(error)) => {
                 self.link = None;
                 Poll::Ready(Some(Err(error.into())))
-            }
-            Poll::Ready(None) => {
-                self.give_back(context);
-                Poll::Ready(None)
             }
         }
     }
 
-    fn give_back(&mut self, context: &mut Context<'_>) {
-        if let Some(link) = self.link.take() {
-            self.pool.put(link, context);
+    fn give_back_at_end(&mut self) {
+        if self.incoming.is_done()
+            && let Some(link) = self.link.take()
+        {
+            self.pool.put(link);
         }
     }
 

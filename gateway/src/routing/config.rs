@@ -42,6 +42,10 @@ pub(crate) struct UpstreamConfig {
     /// Ask every stream for its token counts, so that it can be metered; off for servers that refuse `stream_options`.
     #[serde(default = "yes")]
     pub(crate) ask_usage: bool,
+    /// Send a `cache_salt` of each tenant's own, so that prompts of one say nothing about those of another. Unset: to
+    /// `kserve`, not to others, because servers may refuse fields that they do not know.
+    #[serde(default)]
+    pub(crate) cache_salt: Option<bool>,
     /// Ask it now and then whether it is well; without, only what happens to requests tells.
     #[serde(default)]
     pub(crate) probe: Option<ProbeConfig>,

@@ -1,8 +1,9 @@
 //! Changes of the table while the process runs: what is added lives in the ledger, what stands in the file is read-only.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use kubemate_ledger::{Ledger, RouteRow};
+use tracing::warn;
 
 use super::{
     Routes, Spec,
@@ -71,11 +72,12 @@ impl Edit {
 }
 
 impl Spec {
-    /// What the ledger holds.
+    /// What the ledger holds. A key that may not be named from there (any more) is left out, and a line says so:
+    /// `secret_files` is the folder of those that may.
     ///
     /// # Errors
     /// The ledger's; when an entry was written by another version and cannot be read.
-    pub(crate) async fn saved(ledger: &Ledger) -> anyhow::Result<Self> {
+    pub(crate) async fn saved(ledger: &Ledger, secret_files: Option<&Path>) -> anyhow::Result<Self> {
         let mut spec = Self::default();
         for row in ledger.routes().await? {
             let unreadable = || format!("the {} `{}` in the ledger cannot be read", row.kind, row.name);
@@ -86,6 +88,7 @@ impl Spec {
                 _ => spec.models.push(anyhow::Context::with_context(serde_json::from_str(&row.spec), unreadable)?),
             }
         }
+        spec.upstreams.iter_mut().for_each(|upstream| without_foreign_key(upstream, secret_files));
         Ok(spec)
     }
 
@@ -148,6 +151,13 @@ impl Routes {
         let sources = self.sources.lock().await;
         [Arc::new(sources.file.clone()), Arc::new(sources.saved.clone())]
     }
+}
+
+fn without_foreign_key(upstream: &mut UpstreamConfig, secret_files: Option<&Path>) {
+    let Some(Err(why)) = upstream.api_key.as_ref().map(|secret| secret.may_be_named(secret_files)) else { return };
+    let name = &upstream.name;
+    warn!(upstream.name = %name, "`api_key` of upstream `{name}`, which was added while the server ran, {why}; it goes on without");
+    upstream.api_key = None;
 }
 
 fn allowed(edit: &Edit, in_file: bool, saved: bool) -> Result<(), ApiError> {

@@ -1,4 +1,4 @@
-//! Connections to one upstream.
+//! Connections to one upstream: HTTP/1.1, one request after the other.
 //!
 //! A connection is driven by whoever waits for its answer, in the same task: no task of its own has to be woken for each
 //! piece, and dropping the answer closes the connection at once. An idle connection is driven by nobody; whether the
@@ -6,27 +6,24 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     future::poll_fn,
-    pin::{Pin, pin},
+    io::IoSlice,
+    pin::Pin,
     sync::{Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{Connection, SendRequest, handshake},
+use bytes::{Buf, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
 };
-use tokio::time::{Instant, Sleep, sleep};
 
-use super::clock::now_ms;
+use super::{clock::now_ms, reply::Reply, torn::Torn};
 use crate::{
     models::egress::Wire,
-    net::{worker, workers},
+    net::{with_space, worker, workers},
 };
 
 /// How long an unused connection is kept for the next request, in milliseconds. Below the 60 s after which common load
@@ -34,83 +31,135 @@ use crate::{
 const IDLE_MS: u64 = 50_000;
 /// What the alarm of a connection is set to before its first request.
 const IDLE: Duration = Duration::from_millis(IDLE_MS);
+/// Most bytes of room that an unused connection keeps to read into.
+const MOST_KEPT: usize = 8 * 1024;
 /// Most unused connections of a shard.
 const MOST_IDLE: usize = 512;
 
 /// One connection, its alarm clock with it: setting one anew costs less than making one.
+#[derive(Debug)]
 pub(super) struct Link {
-    sender: SendRequest<Full<Bytes>>,
-    connection: Box<Connection<Wire, Full<Bytes>>>,
-    alive: bool,
+    wire: Wire,
+    /// What has come and nobody has taken.
+    pub(super) read: BytesMut,
+    /// Whether much has come at once: then `read` may hold much room.
+    wide: bool,
+    /// Whether it serves another request behind this one.
+    lasts: bool,
     alarm: Pin<Box<Sleep>>,
     /// The shortest of the deadlines: how often the alarm looks which of them counts by now.
     step: Duration,
     idle_since: u64,
 }
 
-impl fmt::Debug for Link {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Link").field("alive", &self.alive).finish_non_exhaustive()
-    }
-}
-
 /// Why nothing came.
 #[derive(Debug)]
 pub(super) enum Silence {
-    Broke(hyper::Error),
+    /// The connection was of no use before a byte of the request had left.
+    Unsent(Torn),
+    Broke(Torn),
     Late,
 }
 
 impl Link {
     /// Speaks HTTP/1.1 on a new connection.
-    ///
-    /// # Errors
-    /// hyper's.
-    pub(super) async fn new(wire: Wire) -> Result<Self, hyper::Error> {
-        let (sender, connection) = handshake(wire).await?;
+    pub(super) fn new(wire: Wire) -> Self {
         let alarm = Box::pin(sleep(Duration::ZERO));
-        Ok(Self { sender, connection: Box::new(connection), alive: true, alarm, step: IDLE, idle_since: 0 })
+        Self { wire, read: BytesMut::new(), wide: false, lasts: true, alarm, step: IDLE, idle_since: 0 }
     }
 
-    /// Moves bytes in both directions as far as they go now.
-    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        if self.alive && Pin::new(&mut *self.connection).poll(context).is_ready() {
-            self.alive = false;
+    /// Sends a request and waits for the head of its answer, not beyond `until`.
+    ///
+    /// # Errors
+    /// See [`Silence`].
+    pub(super) async fn send(&mut self, head: &[u8], body: &[u8], until: Instant) -> Result<Reply, Silence> {
+        let mut sent = 0;
+        poll_fn(|context| {
+            if let Poll::Ready(answered) = self.poll_exchange(context, [head, body], &mut sent) {
+                return Poll::Ready(answered);
+            }
+            self.overdue(context, until).map(|()| Err(Silence::Late))
+        })
+        .await
+    }
+
+    /// An answer may come before the whole request has left, such as a refusal of its size: then the connection is of no
+    /// more use, but the answer counts.
+    fn poll_exchange(
+        &mut self,
+        context: &mut Context<'_>,
+        parts: [&[u8]; 2],
+        sent: &mut usize,
+    ) -> Poll<Result<Reply, Silence>> {
+        let written = self.poll_send(context, parts, sent);
+        if *sent == 0
+            && let Poll::Ready(Err(error)) = written
+        {
+            return Poll::Ready(Err(Silence::Unsent(error)));
+        }
+        match (self.poll_reply(context), written) {
+            (Poll::Ready(Ok(reply)), written) => {
+                self.lasts = reply.lasts && matches!(written, Poll::Ready(Ok(())));
+                Poll::Ready(Ok(reply))
+            }
+            (_, Poll::Ready(Err(error))) => Poll::Ready(Err(Silence::Broke(error))),
+            (reply, _) => reply.map_err(Silence::Broke),
         }
     }
 
-    /// Sends `request` and waits for the head of its answer, not beyond `until`.
-    ///
-    /// # Errors
-    /// `Late`, or hyper's.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-        until: Instant,
-    ) -> Result<Response<Incoming>, Silence> {
-        poll_fn(|context| {
-            self.drive(context);
-            self.sender.poll_ready(context)
-        })
-        .await
-        .map_err(Silence::Broke)?;
-        let mut answer = pin!(self.sender.send_request(request));
-        poll_fn(|context| {
-            if self.alive && Pin::new(&mut *self.connection).poll(context).is_ready() {
-                self.alive = false;
+    /// Head and body leave together.
+    fn poll_send(&mut self, context: &mut Context<'_>, parts: [&[u8]; 2], sent: &mut usize) -> Poll<Result<(), Torn>> {
+        let [head, body] = parts;
+        while *sent < head.len() + body.len() {
+            let left = [
+                IoSlice::new(head.get(*sent..).unwrap_or_default()),
+                IoSlice::new(body.get(sent.saturating_sub(head.len())..).unwrap_or_default()),
+            ];
+            // TLS takes one slice, and that must not be an empty one.
+            let first = usize::from(*sent >= head.len());
+            let left = left.get(first..).unwrap_or_default();
+            match ready!(Pin::new(&mut self.wire).poll_write_vectored(context, left))? {
+                0 => return Poll::Ready(Err(Torn::Ended)),
+                taken => *sent += taken,
             }
-            if let Poll::Ready(answered) = answer.as_mut().poll(context) {
-                return Poll::Ready(answered.map_err(Silence::Broke));
-            }
-            rings(&mut self.alarm, self.step, context, until).map(|()| Err(Silence::Late))
-        })
-        .await
+        }
+        Pin::new(&mut self.wire).poll_flush(context).map_err(Torn::from)
     }
 
-    /// Sets the alarm for a request whose shortest deadline is `step`.
+    fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Result<Reply, Torn>> {
+        loop {
+            if let Some((reply, length)) = Reply::read(&self.read)? {
+                self.read.advance(length);
+                if reply.is_interim() {
+                    continue;
+                }
+                return Poll::Ready(Ok(reply));
+            }
+            if ready!(self.poll_fill(context))? == 0 {
+                return Poll::Ready(Err(Torn::Ended));
+            }
+        }
+    }
+
+    /// Reads once; how many bytes came, 0 at the end of the connection.
+    pub(super) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Torn>> {
+        with_space(|space| {
+            let mut piece = ReadBuf::new(space);
+            ready!(Pin::new(&mut self.wire).poll_read(context, &mut piece))?;
+            self.read.extend_from_slice(piece.filled());
+            self.wide |= piece.filled().len() > MOST_KEPT;
+            Poll::Ready(Ok(piece.filled().len()))
+        })
+    }
+
+    /// Sets the alarm for a request whose shortest deadline is `step`. An alarm that rings sooner stays: it looks then
+    /// which deadline counts.
     pub(super) fn arm(&mut self, step: Duration) {
         self.step = step;
-        self.alarm.as_mut().reset(Instant::now() + step);
+        let now = Instant::now();
+        if self.alarm.is_elapsed() || self.alarm.deadline() <= now || self.alarm.deadline() > now + step {
+            self.alarm.as_mut().reset(now + step);
+        }
     }
 
     /// Ready once `until` is over.
@@ -118,10 +167,10 @@ impl Link {
         rings(&mut self.alarm, self.step, context, until)
     }
 
-    /// Whether another request can be sent.
-    fn is_usable(&mut self, context: &mut Context<'_>) -> bool {
-        self.drive(context);
-        self.alive && !self.sender.is_closed()
+    /// Whether another request can be sent: nothing was said that nobody asked for, and nobody has closed.
+    fn is_usable(&mut self) -> bool {
+        let mut unheard = Context::from_waker(Waker::noop());
+        self.lasts && self.read.is_empty() && self.poll_fill(&mut unheard).is_pending()
     }
 }
 
@@ -153,20 +202,22 @@ impl Default for Pool {
 
 impl Pool {
     /// An unused connection that the other side has not closed.
-    pub(super) async fn take(&self) -> Option<Link> {
+    pub(super) fn take(&self) -> Option<Link> {
         loop {
             let mut link = self.pop()?;
-            let usable = poll_fn(|context| Poll::Ready(link.is_usable(context))).await;
-            if usable && now_ms().saturating_sub(link.idle_since) < IDLE_MS {
+            if now_ms().saturating_sub(link.idle_since) < IDLE_MS && link.is_usable() {
                 return Some(link);
             }
         }
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub(super) fn put(&self, mut link: Link, context: &mut Context<'_>) {
-        if !link.is_usable(context) {
+    pub(super) fn put(&self, mut link: Link) {
+        if !link.lasts || !link.read.is_empty() {
             return;
+        }
+        if std::mem::take(&mut link.wide) {
+            link.read = BytesMut::new();
         }
         link.idle_since = now_ms();
         let own = self.own();

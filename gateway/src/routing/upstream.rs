@@ -2,6 +2,8 @@
 
 use std::{
     borrow::Cow,
+    fmt,
+    io::Write,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
@@ -12,8 +14,7 @@ use std::{
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::{
@@ -24,11 +25,10 @@ use super::{
     config::{UpstreamConfig, UpstreamKind},
     link::{Link, Pool, Silence},
     meters::Meters,
+    torn::Torn,
 };
 use crate::{api::ApiError, config::Secret, models::egress::Dialer, ollama, telemetry::propagate};
 
-/// Paths whose addresses are made once.
-const PATHS: [&str; 6] = ["/chat/completions", "/completions", "/embeddings", "/rerank", "/responses", "/models"];
 /// Where servers behind KServe keep OpenAI's API: huggingfaceserver and its vLLM below `/openai`, vLLM's own image not.
 const KSERVE_ROOTS: [&str; 2] = ["/openai/v1", "/v1"];
 /// How long a KServe upstream that sleeps is waited for: pulling a model's weights into memory takes minutes.
@@ -45,8 +45,10 @@ pub(crate) struct Upstream {
     origin: Uri,
     /// What every request carries.
     headers: HeaderMap,
-    /// Ways to its API, and which of them is right; more than one only until an answer has told.
-    roots: Vec<Root>,
+    /// The same as it is sent.
+    lines: Lines,
+    /// Prefixes of its API, and which of them is right; more than one only until an answer has told.
+    roots: Vec<String>,
     root: AtomicUsize,
     dialer: Dialer,
     pool: Arc<Pool>,
@@ -59,27 +61,6 @@ pub(crate) struct Upstream {
     /// The models that it lists, when they are imported.
     listed: ArcSwap<Vec<String>>,
     meters: OnceLock<Meters>,
-}
-
-/// A prefix and the addresses below it.
-#[derive(Debug)]
-struct Root {
-    prefix: String,
-    doors: Vec<(&'static str, Uri)>,
-}
-
-impl Root {
-    fn new(prefix: &str) -> anyhow::Result<Self> {
-        let door = |path: &'static str| Ok((path, format!("{prefix}{path}").parse()?));
-        Ok(Self { prefix: prefix.to_owned(), doors: PATHS.into_iter().map(door).collect::<anyhow::Result<_>>()? })
-    }
-
-    fn uri(&self, path: &str) -> Result<Uri, http::uri::InvalidUri> {
-        match self.doors.iter().find(|(known, _)| *known == path) {
-            Some((_, uri)) => Ok(uri.clone()),
-            None => format!("{}{path}", self.prefix).parse(),
-        }
-    }
 }
 
 /// Why there is no answer.
@@ -122,12 +103,14 @@ impl Upstream {
         let origin = format!("{}://{authority}/", base.scheme_str().unwrap_or("http")).parse()?;
         let host = config.host.as_deref().unwrap_or(authority.as_str());
         let secure = base.scheme_str() == Some("https");
+        let headers = headers(config, host)?;
         Ok(Self {
             name: name.clone(),
             asks_usage: config.ask_usage,
             origin,
-            headers: headers(config, host)?,
-            roots: roots.into_iter().map(Root::new).collect::<anyhow::Result<_>>()?,
+            lines: Lines::of(&headers),
+            headers,
+            roots: roots.into_iter().map(str::to_owned).collect(),
             root: AtomicUsize::new(0),
             dialer: Dialer::new(config.connect_timeout, secure)?,
             pool: Arc::default(),
@@ -178,12 +161,12 @@ impl Upstream {
     /// Sends, and finds out below which prefix the API is as long as that is open.
     async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Response<UpstreamBody>, Failure> {
         let at = self.root.load(Relaxed);
-        let response = self.request(at, method.clone(), path, body.clone()).await?;
+        let response = self.request(at, &method, path, &body).await?;
         let other = at + 1;
         if response.status() != StatusCode::NOT_FOUND || other >= self.roots.len() {
             return Ok(response);
         }
-        let second = self.request(other, method, path, body).await?;
+        let second = self.request(other, &method, path, &body).await?;
         if second.status() == StatusCode::NOT_FOUND {
             return Ok(response);
         }
@@ -194,50 +177,62 @@ impl Upstream {
     async fn request(
         &self,
         root: usize,
-        method: Method,
+        method: &Method,
         path: &str,
-        body: Bytes,
+        body: &Bytes,
     ) -> Result<Response<UpstreamBody>, Failure> {
-        let refused = |error: anyhow::Error| Failure::Refused(ApiError::Internal(error));
-        let root = self.roots.get(root).context("an upstream has a root").map_err(refused)?;
-        let uri = root.uri(path).map_err(|error| refused(error.into()))?;
-        let request = |body: Bytes| {
-            let mut request = Request::new(Full::new(body));
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = uri.clone();
-            *request.headers_mut() = self.headers.clone();
-            propagate(&self.origin, request.headers_mut());
-            request
-        };
+        let head = self.head(root, method, path, body).map_err(|error| Failure::Refused(ApiError::Internal(error)))?;
         let sent = Instant::now();
-        if let Some(link) = self.pool.take().await {
-            match self.send(link, request(body.clone()), sent).await {
+        if let Some(link) = self.pool.take() {
+            match self.send(link, (&head, body), sent).await {
+                Err(Silence::Unsent(_)) => {}
                 Err(Silence::Broke(error)) if self.may_be_stale(&error) => {}
                 outcome => return outcome.map_err(failure),
             }
         }
         let wire = self.dialer.dial(self.origin.clone()).await.map_err(Failure::Unreached)?;
         self.meters().connected();
-        let link = Link::new(wire).await.map_err(|error| Failure::Unreached(error.to_string()))?;
-        self.send(link, request(body), sent).await.map_err(failure)
+        self.send(Link::new(wire), (&head, body), sent).await.map_err(failure)
+    }
+
+    /// A request's head as it is sent.
+    fn head(&self, root: usize, method: &Method, path: &str, body: &Bytes) -> anyhow::Result<Vec<u8>> {
+        let root = self.roots.get(root).context("an upstream has a root")?;
+        anyhow::ensure!(path.bytes().all(|byte| byte.is_ascii_graphic()), "a path holds what no request line takes");
+        let mut head = Vec::with_capacity(self.lines.0.len() + root.len() + path.len() + 256);
+        for part in [method.as_str(), " ", root, path, " HTTP/1.1\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+        head.extend_from_slice(&self.lines.0);
+        let mut trace = HeaderMap::new();
+        propagate(&self.origin, &mut trace);
+        trace.iter().for_each(|(name, value)| line(name.as_str(), value.as_bytes(), &mut head));
+        if *method != Method::GET {
+            write!(head, "content-length: {}\r\n", body.len())?;
+        }
+        head.extend_from_slice(b"\r\n");
+        Ok(head)
     }
 
     /// Whether a connection that was kept broke because the other side had closed it meanwhile. The request may have
     /// been read before, so that sending it again is a second try.
-    fn may_be_stale(&self, error: &hyper::Error) -> bool {
-        error.is_canceled() || (is_end(error) && self.retries.withdraw(now_ms()))
+    fn may_be_stale(&self, error: &Torn) -> bool {
+        error.is_end() && self.retries.withdraw(now_ms())
     }
 
     async fn send(
         &self,
         mut link: Link,
-        request: Request<Full<Bytes>>,
+        (head, body): (&[u8], &Bytes),
         sent: Instant,
     ) -> Result<Response<UpstreamBody>, Silence> {
         link.arm(self.deadlines.soonest());
-        let response = link.send(request, sent + self.deadlines.first).await?;
-        let timing = (sent, self.deadlines);
-        Ok(response.map(|incoming| UpstreamBody::plain(incoming, link, self.pool.clone(), timing)))
+        let reply = link.send(head, body, sent + self.deadlines.first).await?;
+        let body = UpstreamBody::plain(reply.extent, link, &self.pool, (sent, self.deadlines));
+        let mut response = Response::new(body);
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        Ok(response)
     }
 
     /// An error of this upstream; the cause is logged, because it may name addresses.
@@ -346,30 +341,32 @@ fn authorization(config: &UpstreamConfig) -> anyhow::Result<Option<HeaderValue>>
     Ok(Some(value))
 }
 
+/// Headers as they are sent, a secret among them.
+struct Lines(Box<[u8]>);
+
+impl Lines {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut lines = Vec::new();
+        headers.iter().for_each(|(name, value)| line(name.as_str(), value.as_bytes(), &mut lines));
+        Self(lines.into())
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Lines(..)")
+    }
+}
+
+fn line(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
 fn failure(silence: Silence) -> Failure {
     match silence {
         Silence::Late => Failure::Late,
-        Silence::Broke(error) => Failure::Broke(innermost(&error)),
+        Silence::Broke(error) | Silence::Unsent(error) => Failure::Broke(error.to_string()),
     }
-}
-
-/// Whether the other side closed or reset the connection.
-fn is_end(error: &hyper::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<std::io::Error>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    error.is_incomplete_message() || error.is_closed()
-}
-
-/// The innermost cause: "connection reset by peer" rather than "connection error".
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,8 +11,8 @@ use kubemate_wire::models::ModelList;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
-use super::{Routes, Spec, Upstream, config::ProbeConfig, table::Table};
-use crate::{api::ApiError, app::App, config};
+use super::{Spec, Upstream, config::ProbeConfig, table::Table};
+use crate::{api::ApiError, app::App, config, limits::LimitsConfig, models::Prices};
 
 /// How often the file is looked at. Kubernetes swaps links below a ConfigMap, so that no event of the file tells.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,7 +29,7 @@ const LONGEST_NAME: usize = 200;
 pub(crate) async fn watch(app: App) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut file = Watched::new(&app.routes).await;
+    let mut file = Watched::new(&app).await;
     let mut asked = Asked::default();
     loop {
         tokio::select! {
@@ -38,7 +37,7 @@ pub(crate) async fn watch(app: App) {
             () = app.stop.cancelled() => return,
         }
         if let Some(file) = &mut file {
-            file.look(&app.routes).await;
+            file.look(&app).await;
         }
         asked.ask(&app);
     }
@@ -48,53 +47,58 @@ pub(crate) async fn watch(app: App) {
 struct Watched {
     path: std::path::PathBuf,
     text: Option<Vec<u8>>,
+    /// Limits and prices in force.
+    terms: (LimitsConfig, Prices),
 }
 
 impl Watched {
     /// What is there now may be newer than what the table was made of, so that the first look always reads it.
-    async fn new(routes: &Routes) -> Option<Self> {
-        let path = routes.sources.lock().await.path.clone()?;
-        Some(Self { path, text: None })
+    async fn new(app: &App) -> Option<Self> {
+        let path = app.routes.sources.lock().await.path.clone()?;
+        Some(Self { path, text: None, terms: (app.config.limits.clone(), app.config.prices.clone()) })
     }
 
-    async fn look(&mut self, routes: &Routes) {
+    async fn look(&mut self, app: &App) {
         let text = tokio::fs::read(&self.path).await.ok();
         if text.is_none() || text == self.text {
             return; // a file that is being replaced is there again soon
         }
         self.text = text;
         let began = Instant::now();
-        match reload(routes, &self.path).await {
+        match self.reload(app).await {
             Ok(None) => {}
             Ok(Some(models)) => {
                 let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                info!(file = %self.path.display(), models, took_us, "upstreams and models were read again");
+                info!(file = %self.path.display(), models, took_us, "upstreams, models, limits and prices were read again");
             }
             Err(error) => {
                 let file = self.path.display();
-                warn!(file = %file, error = %format!("{error:#}"), "`{file}` is refused; upstreams and models stay as they were");
+                warn!(file = %file, error = %format!("{error:#}"), "`{file}` is refused; upstreams, models, limits and prices stay as they were");
             }
         }
     }
-}
 
-/// Reads the file and swaps the table at once; how many models there are now, if anything changed.
-///
-/// # Errors
-/// What is wrong with the file; the table stays.
-async fn reload(routes: &Routes, path: &Path) -> anyhow::Result<Option<usize>> {
-    let path = path.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || config::load(Some(&path))).await??;
-    let file = Spec::of(loaded.config);
-    let mut sources = routes.sources.lock().await;
-    if sources.file == file {
-        return Ok(None);
+    /// Reads the file and swaps what it describes at once; how many models there are now, if anything changed.
+    ///
+    /// # Errors
+    /// What is wrong with the file; everything stays.
+    async fn reload(&mut self, app: &App) -> anyhow::Result<Option<usize>> {
+        let path = self.path.clone();
+        let config = tokio::task::spawn_blocking(move || config::load(Some(&path))).await??.config;
+        let terms = (config.limits.clone(), config.prices.clone());
+        let file = Spec::of(config);
+        let mut sources = app.routes.sources.lock().await;
+        if sources.file == file && self.terms == terms {
+            return Ok(None);
+        }
+        let table = Table::build(&[&file, &sources.saved], &app.routes.table.load_full())?;
+        // Whatever can fail comes before the first change that is seen.
+        app.usage.replace(terms.0.clone(), terms.1.clone()).await?;
+        let models = file.models.len();
+        app.routes.put(table);
+        (sources.file, self.terms) = (file, terms);
+        Ok(Some(models))
     }
-    let models = file.models.len();
-    let before = routes.table.load_full();
-    routes.put(Table::build(&[&file, &sources.saved], &before)?);
-    sources.file = file;
-    Ok(Some(models))
 }
 
 /// When upstreams were last asked for something.

@@ -83,7 +83,8 @@ impl Trace {
 
     /// The server that is asked next. Both its own span and the call above it name it.
     pub(super) fn tell_address(&self, server: &Uri) {
-        let (Self::Spans(spans), Some(host)) = (self, server.host()) else { return };
+        let Self::Spans(spans) = self else { return };
+        let Some(host) = server.host() else { return };
         let usual = if server.scheme_str() == Some("https") { 443 } else { 80 };
         let port = i64::from(server.port_u16().unwrap_or(usual));
         for context in [&spans.parent, &spans.outgoing] {

@@ -5,6 +5,7 @@
 //! reads each part of the text once.
 
 mod atoms;
+mod borders;
 mod chars;
 mod embedded_text;
 mod pack;

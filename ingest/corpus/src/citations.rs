@@ -5,6 +5,7 @@
 //! sentences of the stored text.
 
 mod marks;
+mod sieve;
 mod stream;
 mod support;
 mod terms;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Found;
 
+pub use sieve::Sieve;
 pub use stream::{Piece, StreamCiter};
 
 /// A passage as the model was given it.
@@ -42,6 +44,8 @@ pub struct Annotation {
     pub filename: String,
     /// The page the quote begins on, from 1, for formats with pages.
     pub page: Option<u32>,
+    /// The page the quote ends on, when that is another one.
+    pub page_end: Option<u32>,
     /// Start of the quote in the stored text of the file, in Unicode scalar values.
     pub start: u64,
     /// End (exclusive) of the quote in the stored text of the file, in Unicode scalar values.

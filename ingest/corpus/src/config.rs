@@ -20,8 +20,8 @@ pub struct CorpusConfig {
     pub passages: usize,
     /// Most tokens of the chat model that these passages may take together.
     pub passage_tokens: usize,
-    /// Whether answers of small local models begin with a quote; see ADR 0051.
-    pub quotes: bool,
+    /// What becomes of the words of small local models beside a quote; see ADR 0051.
+    pub quotes: Quotes,
     /// How documents are cut.
     pub chunking: ChunkConfig,
     /// How passages are found.
@@ -38,13 +38,26 @@ impl Default for CorpusConfig {
             embedder: "multilingual-e5-small".to_owned(),
             passages: 5,
             passage_tokens: 1200,
-            quotes: true,
+            quotes: Quotes::Alone,
             chunking: ChunkConfig::default(),
             search: SearchConfig::default(),
             cite: CiteConfig::default(),
             worker: WorkerConfig::default(),
         }
     }
+}
+
+/// How answers of small local models use quotes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quotes {
+    /// The quote is the answer; the model is not asked.
+    #[default]
+    Alone,
+    /// The quote, and behind it those sentences of the model that the passages support and that say something more.
+    Before,
+    /// The model's answer as it comes.
+    Off,
 }
 
 /// How jobs are worked off.

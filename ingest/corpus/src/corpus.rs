@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kubemate_engine::{Embedder, EngineError, Reranker};
+use kubemate_engine::{Embedder, EngineError};
 use kubemate_identity::TenantId;
 use kubemate_ledger::Ledger;
 use kubemate_objects::{ObjectStore, collect};
@@ -68,7 +68,6 @@ impl fmt::Debug for Parts {
 #[derive(Debug, Clone)]
 pub struct Corpus {
     pub(crate) parts: Arc<Parts>,
-    pub(crate) reranker: Option<Arc<dyn Reranker>>,
     pub(crate) searchable: Arc<SearchableCache>,
 }
 
@@ -76,13 +75,7 @@ impl Corpus {
     /// A corpus over these parts. Nothing runs until [`Corpus::worker`] does.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), reranker: None, searchable: Arc::default() }
-    }
-
-    /// The same with a reranker, which orders the best passages once more where the settings ask for it.
-    #[must_use]
-    pub fn with_reranker(self, reranker: Arc<dyn Reranker>) -> Self {
-        Self { reranker: Some(reranker), ..self }
+        Self { parts: Arc::new(parts), searchable: Arc::default() }
     }
 
     /// The settings.

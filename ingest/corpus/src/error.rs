@@ -84,6 +84,11 @@ impl CorpusError {
         }
     }
 
+    /// Whether the file is the trouble: its owner can mend that, an operator cannot.
+    pub(crate) fn is_of_the_file(&self) -> bool {
+        matches!(self, Self::Parse { is_transient: false, .. } | Self::NoText)
+    }
+
     /// Whether the same work may succeed later: a store or a model was down or busy. A file that cannot be read
     /// stays so.
     #[must_use]

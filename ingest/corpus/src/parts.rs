@@ -94,7 +94,7 @@ mod tests {
             let mut known = Known::new();
             decode(&bytes, model, &HashSet::from([hash("x"), hash("z")]), &mut known).map(|()| known)
         };
-        assert_eq!(read(&mine).unwrap(), vectors.into_iter().take(1).collect());
+        assert_eq!(read(&mine).unwrap(), vectors.into_iter().take(1).collect::<Known>());
         assert_eq!(read(&model("b", 3)).unwrap(), Known::new());
         assert_eq!(read(&model("a", 4)).unwrap(), Known::new());
     }

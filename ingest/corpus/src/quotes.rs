@@ -11,7 +11,8 @@ use kubemate_engine::{EmbedRequest, Embedder, Priority, Purpose};
 use kubemate_identity::TenantId;
 
 use crate::citations::{Annotation, Offered, Terms, is_row};
-use crate::sentences::{Lines, sentences, trimmed};
+use crate::script::is_cjk;
+use crate::sentences::{Lines, is_finished, sentences, trimmed};
 use crate::{Corpus, CorpusError};
 
 /// Passages whose sentences are looked at; the answer is rarely in a later one.
@@ -26,6 +27,9 @@ const MEANING: f32 = 0.6;
 const WORDS: f32 = 0.3;
 /// What the rank of the passage counts.
 const RANK: f32 = 0.1;
+/// Widest line, in columns of Latin letters, that is taken for the title of what follows when it ends without a mark:
+/// lines of running text are longer before they are broken.
+const TITLE: usize = 40;
 /// Share of a place that must not be in the question.
 const NEWS: f32 = 0.25;
 
@@ -58,17 +62,27 @@ impl Corpus {
     }
 }
 
+/// A quote, and what it says as it is read for comparing: a row of a table with the words of its header.
+#[derive(Debug, Clone, PartialEq)]
+struct Place {
+    quote: Quote,
+    read: String,
+}
+
 /// Every sentence and every two neighbours, in the order of the passages.
-fn places(question: &str, offered: &[Offered]) -> Vec<Quote> {
+fn places(question: &str, offered: &[Offered]) -> Vec<Place> {
     let asked = Terms::of(question);
     let mut places = Vec::new();
     for offered in offered.iter().take(PASSAGES) {
-        let text = offered.found.passage.text.as_str();
-        for range in windows(text, &sentences(text, Lines::Whole)) {
-            let place = trimmed(text, range);
-            let text = text.get(place.clone()).unwrap_or_default();
-            if text.len() <= LONGEST && says_more(text, &asked) {
-                places.push(Quote { annotation: Annotation::of(offered, place), score: 0.0 });
+        let passage = &offered.found.passage;
+        for Window { range, header } in windows(&passage.text, &passage.heading) {
+            let place = trimmed(&passage.text, range);
+            let text = passage.text.get(place.clone()).unwrap_or_default();
+            let is_heading = passage.heading.iter().any(|heading| heading.trim() == text);
+            if text.len() <= LONGEST && !is_heading && says_more(text, &asked) {
+                let quote = Quote { annotation: Annotation::of(offered, place), score: 0.0 };
+                let read = header.map_or_else(|| text.to_owned(), |header| with_header(text, header));
+                places.push(Place { quote, read });
             }
         }
     }
@@ -76,19 +90,52 @@ fn places(question: &str, offered: &[Offered]) -> Vec<Quote> {
     places
 }
 
+/// What may be quoted; a row with the row that names its cells.
+struct Window<'a> {
+    range: Range<usize>,
+    header: Option<&'a str>,
+}
+
 /// Sentences, and pairs of neighbours in one paragraph. A row of a table stands alone, and its first row, which only names
-/// what the others say, is no answer.
-fn windows(text: &str, sentences: &[Range<usize>]) -> Vec<Range<usize>> {
-    let row = |range: &Range<usize>| text.get(range.clone()).is_some_and(is_row);
-    let neighbours = |one: &Range<usize>, next: &Range<usize>| {
-        let apart = text.get(one.end.saturating_sub(1)..next.start).is_some_and(|gap| gap.contains("\n\n"));
-        !(apart || row(one) || row(next) || text.get(one.clone()).is_some_and(|line| line.ends_with("\n\n")))
-    };
-    let pairs = sentences.iter().zip(sentences.iter().skip(1)).filter(|(one, next)| neighbours(one, next));
-    let pairs: Vec<_> = pairs.map(|(one, next)| one.start..next.end).collect();
-    let before = std::iter::once(None).chain(sentences.iter().map(Some));
-    let alone = sentences.iter().zip(before).filter(|(own, before)| !row(own) || before.is_some_and(row));
-    alone.map(|(own, _)| own.clone()).chain(pairs).collect()
+/// what the others say, is no answer. Where the table goes on from an earlier passage, that row is the last heading.
+fn windows<'a>(text: &'a str, heading: &'a [String]) -> Vec<Window<'a>> {
+    let sentences = sentences(text, Lines::Whole);
+    let line = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+    let mut header = heading.last().map(String::as_str).filter(|line| is_row(line));
+    let mut found = Vec::new();
+    for (at, own) in sentences.iter().enumerate() {
+        if is_row(line(own)) {
+            match header {
+                Some(header) => found.push(Window { range: own.clone(), header: Some(header) }),
+                None => header = Some(line(own)),
+            }
+            continue;
+        }
+        header = None;
+        found.push(Window { range: own.clone(), header });
+        let next = sentences.get(at + 1).filter(|next| !is_row(line(next)) && go_on(text, own, next));
+        found.extend(next.map(|next| Window { range: own.start..next.end, header }));
+    }
+    found
+}
+
+/// Whether two sentences stand in one paragraph, and the first is no line above it.
+fn go_on(text: &str, one: &Range<usize>, next: &Range<usize>) -> bool {
+    let line = text.get(one.clone()).unwrap_or_default();
+    let gap = text.get(one.end..next.start).unwrap_or_default();
+    let width = line.chars().map(|letter| if is_cjk(letter) { 2 } else { 1 }).sum::<usize>();
+    let is_title = gap.contains('\n') && !is_finished(line) && width <= TITLE;
+    !gap.contains("\n\n") && !is_title
+}
+
+/// `Harbour | 42` under `Branch | Staff` as `Branch: Harbour, Staff: 42`; both lines where their cells differ in number.
+fn with_header(row: &str, header: &str) -> String {
+    let (cells, names): (Vec<&str>, Vec<&str>) = (row.split(" | ").collect(), header.split(" | ").collect());
+    if cells.len() != names.len() {
+        return format!("{header}\n{row}");
+    }
+    let named = names.iter().zip(cells).map(|(name, cell)| format!("{}: {}", name.trim(), cell.trim()));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn says_more(text: &str, asked: &Terms) -> bool {
@@ -97,26 +144,27 @@ fn says_more(text: &str, asked: &Terms) -> bool {
     total > 0.0 && total - said.shared(asked) >= NEWS * total
 }
 
-async fn cosines(embedder: &dyn Embedder, question: &str, places: &[Quote]) -> Result<Vec<f32>, CorpusError> {
+async fn cosines(embedder: &dyn Embedder, question: &str, places: &[Place]) -> Result<Vec<f32>, CorpusError> {
     let priority = Priority::Interactive;
     let texts = vec![question.into()];
     let asked = embedder.embed(EmbedRequest { texts, purpose: Purpose::Query, priority }).await?;
-    let texts = places.iter().map(|place| place.annotation.quote.as_str().into()).collect();
+    let texts = places.iter().map(|place| place.read.as_str().into()).collect();
     let said = embedder.embed(EmbedRequest { texts, purpose: Purpose::Passage, priority }).await?;
     let asked = asked.vectors.into_iter().next().unwrap_or_default();
     let cosine = |said: &Vec<f32>| said.iter().zip(&asked).map(|(left, right)| left * right).sum();
     Ok(said.vectors.iter().map(cosine).collect())
 }
 
-fn best(question: &str, places: Vec<Quote>, cosines: &[f32]) -> Option<Quote> {
+fn best(question: &str, places: Vec<Place>, cosines: &[f32]) -> Option<Quote> {
     let asked = Terms::of(question);
     let total = asked.total().max(f32::EPSILON);
     let low = cosines.iter().copied().fold(f32::INFINITY, f32::min);
     let span = (cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max) - low).max(f32::EPSILON);
     let scored = places.into_iter().zip(cosines).map(|(place, cosine)| {
-        let words = asked.shared(&Terms::of(&place.annotation.quote)) / total;
-        let score = MEANING * (cosine - low) / span + WORDS * words + RANK / place.annotation.number.max(1) as f32;
-        Quote { score: score.clamp(0.0, 1.0), ..place }
+        let words = asked.shared(&Terms::of(&place.read)) / total;
+        let rank = RANK / place.quote.annotation.number.max(1) as f32;
+        let score = MEANING * (cosine - low) / span + WORDS * words + rank;
+        Quote { score: score.clamp(0.0, 1.0), ..place.quote }
     });
     scored.max_by(|left, right| {
         left.score.total_cmp(&right.score).then(right.annotation.quote.len().cmp(&left.annotation.quote.len()))
@@ -153,7 +201,7 @@ mod tests {
         let faq =
             offered(1, "How many days of leave do employees have?\nEmployees have 15 days of paid leave each year.");
         let places = places("How many days of leave do employees have?", &[faq]);
-        let texts: Vec<&str> = places.iter().map(|place| place.annotation.quote.as_str()).collect();
+        let texts: Vec<&str> = places.iter().map(|place| place.quote.annotation.quote.as_str()).collect();
         assert!(!texts.contains(&"How many days of leave do employees have?"), "{texts:?}");
         assert!(texts.contains(&"Employees have 15 days of paid leave each year."));
     }
@@ -170,5 +218,25 @@ mod tests {
     fn passages_without_sentences_have_no_quote() {
         assert!(places("x", &[offered(1, "")]).is_empty());
         assert_eq!(best("x", Vec::new(), &[]), None);
+    }
+
+    #[test]
+    fn a_row_is_read_with_its_header_and_the_header_is_no_answer() {
+        let table = offered(1, "Branch | Manager | Staff\nHarbour | Ewa Kowalska | 42\nOld Town | Ana Duarte | 27\n");
+        let read = |offered: Offered| places("?", &[offered]).into_iter().map(|place| place.read).collect::<Vec<_>>();
+        let rows =
+            ["Branch: Harbour, Manager: Ewa Kowalska, Staff: 42", "Branch: Old Town, Manager: Ana Duarte, Staff: 27"];
+        assert_eq!(read(table), rows);
+        let mut later = offered(1, "Hill | Jo Brand | 9\n");
+        later.found.passage.heading = vec!["Branches".into(), "Branch | Manager | Staff".into()];
+        assert_eq!(read(later), ["Branch: Hill, Manager: Jo Brand, Staff: 9"]);
+    }
+
+    #[test]
+    fn titles_are_not_quoted_with_what_stands_below_them() {
+        let mut text = offered(1, "保修\n整机保修三年。寄修运费由我司承担。");
+        text.found.passage.heading = vec!["保修".to_owned()];
+        let quotes: Vec<String> = places("?", &[text]).into_iter().map(|place| place.quote.annotation.quote).collect();
+        assert_eq!(quotes, ["整机保修三年。", "整机保修三年。寄修运费由我司承担。", "寄修运费由我司承担。"]);
     }
 }

@@ -10,21 +10,24 @@
 
 mod arms;
 mod candidates;
+mod reranking;
 mod visible;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use kubemate_engine::{EmbedRequest, Embedder, Priority, Purpose};
+use kubemate_engine::{EmbedRequest, Embedder, Priority, Purpose, Reranker};
 use kubemate_identity::TenantId;
 use kubemate_vectors::{Filter, Passage};
 use serde::{Deserialize, Serialize};
 
 use crate::relevance::RelevanceConfig;
-use crate::{Corpus, CorpusError, metering};
+use crate::{Corpus, CorpusError, Language, metering};
 
 pub(crate) use visible::SearchableCache;
+pub use weights::LexicalWeights;
 
 use candidates::Candidates;
 
@@ -39,12 +42,20 @@ const MOST: usize = 32;
 pub struct SearchConfig {
     /// Hits taken from each arm before they are fused.
     pub candidates: usize,
-    /// Weight of the words (BM25) in the order, 0 to 1; the rest is the meaning's.
-    pub lexical_weight: f32,
-    /// Whether the best candidates are ordered once more by the reranker.
+    /// Weight of the words (BM25) in the order, 0 to 1; the rest is the meaning's. Unset: what was learned for the
+    /// embedder and the language of the question.
+    pub lexical_weight: Option<f32>,
+    /// Weights of the words by embedder, for models that this room does not know or that were measured anew.
+    pub lexical_weights: BTreeMap<String, LexicalWeights>,
+    /// Whether the best candidates are ordered once more by a reranker where the request does not say.
     pub rerank: bool,
+    /// The reranker: a model of `/v1/rerank`, which whoever asks looks up. Unset: late interaction of the knowledge
+    /// base's own embedder.
+    pub rerank_model: Option<String>,
     /// How many candidates the reranker reads.
     pub rerank_candidates: usize,
+    /// Weight of the reranker's scores in the new order, 0 to 1; the rest is the order's that it was given.
+    pub rerank_weight: f32,
     /// What counts as relevant.
     pub relevance: RelevanceConfig,
 }
@@ -52,12 +63,21 @@ pub struct SearchConfig {
 impl Default for SearchConfig {
     fn default() -> Self {
         let relevance = RelevanceConfig::default();
-        Self { candidates: 50, lexical_weight: 0.3, rerank: false, rerank_candidates: 20, relevance }
+        Self {
+            candidates: 50,
+            lexical_weight: None,
+            lexical_weights: BTreeMap::new(),
+            rerank: false,
+            rerank_model: None,
+            rerank_candidates: 20,
+            rerank_weight: 0.5,
+            relevance,
+        }
     }
 }
 
 /// What to look for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct SearchRequest {
     /// The question, or several wordings of it; a passage counts by its best.
     pub queries: Vec<String>,
@@ -67,8 +87,10 @@ pub struct SearchRequest {
     pub filter: Option<Filter>,
     /// Least score, 0 to 1; unset returns all.
     pub score_threshold: Option<f32>,
-    /// Weight of the words in place of the setting's.
+    /// Weight of the words in place of the setting's. With 0 only the meaning is asked, with 1 only the words.
     pub lexical_weight: Option<f32>,
+    /// Whether and by whom the best candidates are ordered once more.
+    pub rerank: Rerank,
     /// Whether to drop greetings and courtesies from the queries first, see [`rewritten`].
     pub rewrite: bool,
 }
@@ -77,8 +99,30 @@ impl SearchRequest {
     /// A search without conditions.
     #[must_use]
     pub fn new(queries: Vec<String>, limit: usize) -> Self {
-        Self { queries, limit, filter: None, score_threshold: None, lexical_weight: None, rewrite: false }
+        Self {
+            queries,
+            limit,
+            filter: None,
+            score_threshold: None,
+            lexical_weight: None,
+            rerank: Rerank::AsConfigured,
+            rewrite: false,
+        }
     }
+}
+
+/// Whether and by whom the best candidates of a search are ordered once more.
+#[derive(Debug, Clone, Default)]
+pub enum Rerank {
+    /// As the settings say.
+    #[default]
+    AsConfigured,
+    /// Not at all.
+    Off,
+    /// By late interaction of the knowledge base's own embedder.
+    Own,
+    /// By this one.
+    By(Arc<dyn Reranker>),
 }
 
 /// A passage that was found.
@@ -118,10 +162,12 @@ impl Corpus {
         let mut candidates = Candidates::default();
         for (at, query) in request.queries.iter().enumerate() {
             let arms = self.arms(tenant, &spaces, &visible, &request, query, vectors.get(at)).await?;
-            candidates.add(arms, request.lexical_weight.unwrap_or(self.config().search.lexical_weight));
+            let language = Language::of(query);
+            let weight = |model: &str| self.config().search.weight(request.lexical_weight, model, language);
+            candidates.add(arms, weight);
         }
-        if self.config().search.rerank {
-            self.rerank(&request, &mut candidates).await?;
+        if let Some(reranker) = self.reranker(&request.rerank, &spaces) {
+            self.rerank(&*reranker, &request, &mut candidates).await?;
         }
         let found = candidates.finish(&request, &self.config().search.relevance);
         metering::searched(since);
@@ -179,14 +225,6 @@ impl Corpus {
             }
         }
         Ok(vectors)
-    }
-
-    async fn rerank(&self, request: &SearchRequest, candidates: &mut Candidates) -> Result<(), CorpusError> {
-        let (Some(reranker), Some(query)) = (&self.reranker, request.queries.first()) else { return Ok(()) };
-        let texts = candidates.best_texts(self.config().search.rerank_candidates);
-        let scores = reranker.rerank(query, &texts, Priority::Interactive).await?;
-        candidates.reorder(&scores);
-        Ok(())
     }
 }
 

@@ -164,6 +164,8 @@ impl Corpus {
                 wait_ms,
                 "a job failed, it is tried again"
             ),
+            // The owner is told; nothing is wrong with this process.
+            None if cause.is_of_the_file() => info!(error.code = cause.code(), "a file cannot be read"),
             None => error!(error.code = cause.code(), error.cause = cause.detail(), "a job failed for good"),
         }
         if retry.is_none() {

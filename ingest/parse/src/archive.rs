@@ -1,11 +1,12 @@
-//! The zip container of Office files, read member by member under limits; nothing touches the disk.
+//! The zip container of Office files and of bundles, read member by member under limits; nothing touches the disk.
 
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::{Limits, ParseError};
+use crate::scope::Scope;
+use crate::{ParseError, encoding};
 
 /// Below this many uncompressed bytes a high ratio harms nobody and empty templates reach it.
 const RATIO_FLOOR: u64 = 1 << 20;
@@ -13,8 +14,9 @@ const RATIO_FLOOR: u64 = 1 << 20;
 /// An opened container.
 pub(crate) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
-    limits: &'a Limits,
-    read: u64,
+    scope: Scope<'a>,
+    /// The members' paths in the container's order, in whatever encoding they were written; `/` between the parts.
+    paths: Vec<String>,
 }
 
 impl<'a> Archive<'a> {
@@ -22,10 +24,15 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// `Broken`, `Encrypted`, or `TooLarge` naming the limit.
-    pub(crate) fn open(bytes: &'a [u8], limits: &'a Limits) -> Result<Self, ParseError> {
+    pub(crate) fn open(bytes: &'a [u8], scope: Scope<'a>) -> Result<Self, ParseError> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(zip_error)?;
-        let mut archive = Self { zip, limits, read: 0 };
-        limits.check("max_zip_entries", archive.zip.len(), limits.max_zip_entries)?;
+        let mut archive = Self { zip, scope, paths: Vec::new() };
+        scope.limits.check("max_zip_entries", archive.zip.len(), scope.limits.max_zip_entries)?;
+        let raw: Vec<&[u8]> = archive.zip.file_names_raw().collect();
+        archive.paths = encoding::names(&raw).into_iter().map(|name| name.replace('\\', "/")).collect();
+        if archive.paths.iter().any(|path| path.starts_with('/') || path.split('/').any(|part| part == "..")) {
+            return Err(ParseError::broken("a member of the archive has an unsafe path"));
+        }
         for index in 0..archive.zip.len() {
             archive.check_entry(index)?;
         }
@@ -46,6 +53,21 @@ impl<'a> Archive<'a> {
     /// The bytes of a member, `None` when there is none of this name.
     pub(crate) fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, ParseError> {
         let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
+        self.read_at(index).map(Some)
+    }
+
+    /// The path and the bytes of the member at a place, `None` for folders and past the end.
+    pub(crate) fn member(&mut self, index: usize) -> Result<Option<(String, Vec<u8>)>, ParseError> {
+        let Some(path) = self.paths.get(index).filter(|path| !path.ends_with('/')).cloned() else { return Ok(None) };
+        Ok(Some((path, self.read_at(index)?)))
+    }
+
+    /// How many members there are, folders included.
+    pub(crate) fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn read_at(&mut self, index: usize) -> Result<Vec<u8>, ParseError> {
         let file = self.zip.by_index(index).map_err(zip_error)?;
         let declared = file.size();
         let mut bytes = Vec::new();
@@ -54,11 +76,8 @@ impl<'a> Archive<'a> {
         if bytes.len() as u64 != declared {
             return Err(ParseError::broken("a member of the archive is not as long as declared"));
         }
-        self.read = self.read.saturating_add(declared);
-        if self.read > self.limits.max_zip_total_bytes {
-            return Err(too_large("max_zip_total_bytes", self.limits.max_zip_total_bytes));
-        }
-        Ok(Some(bytes))
+        self.scope.inflated(declared)?;
+        Ok(bytes)
     }
 
     /// Like [`read`](Self::read) for a member the format cannot do without.
@@ -71,16 +90,12 @@ impl<'a> Archive<'a> {
         if entry.encrypted() {
             return Err(ParseError::Encrypted);
         }
-        let name = entry.name().map_err(ParseError::broken)?;
-        if name.starts_with('/') || name.contains('\\') || name.split('/').any(|part| part == "..") {
-            return Err(ParseError::broken("a member of the archive has an unsafe path"));
-        }
         let (size, packed) = (entry.size(), entry.compressed_size());
-        if size > self.limits.max_zip_entry_bytes {
-            return Err(too_large("max_zip_entry_bytes", self.limits.max_zip_entry_bytes));
+        if size > self.scope.limits.max_zip_entry_bytes {
+            return Err(too_large("max_zip_entry_bytes", self.scope.limits.max_zip_entry_bytes));
         }
-        if size > RATIO_FLOOR && size / packed.max(1) > self.limits.max_zip_ratio {
-            return Err(too_large("max_zip_ratio", self.limits.max_zip_ratio));
+        if size > RATIO_FLOOR && size / packed.max(1) > self.scope.limits.max_zip_ratio {
+            return Err(too_large("max_zip_ratio", self.scope.limits.max_zip_ratio));
         }
         Ok(())
     }

@@ -100,6 +100,19 @@ impl<'l> Builder<'l> {
         self.push_ready(BlockKind::Code, inner)
     }
 
+    /// The blocks of a document inside this one, its headings `deeper` levels down. Its pages are not those of this one.
+    pub(crate) fn include(&mut self, inner: &Document, deeper: u8) -> Result<(), ParseError> {
+        self.page = None;
+        for block in &inner.blocks {
+            let kind = match block.kind {
+                BlockKind::Heading { level } => BlockKind::Heading { level: level.saturating_add(deeper).min(6) },
+                other => other,
+            };
+            self.push_ready(kind, inner.text.get(block.range.clone()).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
     /// The document, or `absent` when it has no block.
     pub(crate) fn finish(
         self,

@@ -7,7 +7,7 @@ use crate::{Document, Format, Limits, ParseError};
 
 mod body;
 mod notes;
-mod numbering;
+pub(crate) mod numbering;
 mod pages;
 mod running;
 mod styles;

@@ -3,7 +3,8 @@
 use mail_parser::{Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use crate::builder::Builder;
-use crate::{Document, Format, Limits, ParseError, encoding, html, text};
+use crate::scope::Scope;
+use crate::{Document, Format, Hint, ParseError, encoding, format, html, text};
 
 /// Messages inside messages that are followed; a forwarded thread rarely has three.
 const DEEPEST: usize = 8;
@@ -12,15 +13,21 @@ const DEEPEST: usize = 8;
 const SHORT_BODY: usize = 80;
 
 /// Reads one message.
-pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Document, ParseError> {
+pub(crate) fn parse(bytes: &[u8], scope: Scope<'_>) -> Result<Document, ParseError> {
+    let mut builder = Builder::new(scope.limits);
+    let subject = section(&mut builder, without_mbox_line(bytes), scope)?;
+    builder.title(&subject);
+    builder.finish(Format::Email, None, ParseError::Empty)
+}
+
+/// Adds one message to a document and gives its subject.
+pub(crate) fn section(builder: &mut Builder<'_>, bytes: &[u8], scope: Scope<'_>) -> Result<String, ParseError> {
     let message = MessageParser::default()
-        .parse(without_mbox_line(bytes))
+        .parse(bytes)
         .filter(|message| !message.parts.is_empty())
         .ok_or_else(|| ParseError::broken("it has no message headers"))?;
-    let mut builder = Builder::new(limits);
-    builder.title(message.subject().unwrap_or_default());
-    append(&mut builder, &message, 0)?;
-    builder.finish(Format::Email, None, ParseError::Empty)
+    append(builder, &message, 0, scope)?;
+    Ok(message.subject().unwrap_or_default().to_owned())
 }
 
 /// Whether the first lines are headers and two of them are a mail's own.
@@ -64,7 +71,7 @@ fn without_mbox_line(bytes: &[u8]) -> &[u8] {
     bytes.get(end..).unwrap_or(bytes)
 }
 
-fn append(builder: &mut Builder<'_>, message: &Message<'_>, depth: usize) -> Result<(), ParseError> {
+fn append(builder: &mut Builder<'_>, message: &Message<'_>, depth: usize, scope: Scope<'_>) -> Result<(), ParseError> {
     builder.heading(depth + 1, message.subject().unwrap_or_default())?;
     builder.paragraph(&headers(message))?;
     for part in bodies(message) {
@@ -78,8 +85,11 @@ fn append(builder: &mut Builder<'_>, message: &Message<'_>, depth: usize) -> Res
     }
     for part in message.attachments() {
         match part.message() {
-            Some(inner) if depth < DEEPEST => append(builder, inner, depth + 1)?,
-            _ => builder.paragraph(&attachment(part))?,
+            Some(inner) if depth < DEEPEST => append(builder, inner, depth + 1, scope)?,
+            _ => {
+                builder.paragraph(&attachment(part))?;
+                attached(builder, part.attachment_name().unwrap_or_default(), part.contents(), depth + 1, scope)?;
+            }
         }
     }
     Ok(())
@@ -132,6 +142,29 @@ fn attachment(part: &MessagePart<'_>) -> String {
     }
 }
 
+/// The text of an attachment that is a document, under the line that names it. One that cannot be read is named only: the
+/// message is what was uploaded.
+pub(crate) fn attached(
+    builder: &mut Builder<'_>,
+    name: &str,
+    bytes: &[u8],
+    depth: usize,
+    scope: Scope<'_>,
+) -> Result<(), ParseError> {
+    let Ok(inner) = scope.inside() else { return Ok(()) };
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let hint = Hint { filename: name, media_type: None };
+    match format::read(bytes, &hint, inner) {
+        // Bytes that merely happen to be text say nothing under a name that promises something else.
+        Ok(document) if document.format == Format::Text && !hint.names_text() => Ok(()),
+        Ok(document) => builder.include(&document, u8::try_from(depth).unwrap_or(6)),
+        Err(error) if error.code() == "too_large" => Err(error.inside(name)),
+        Err(_) => Ok(()),
+    }
+}
+
 /// A body sent as raw bytes under a wrong or missing charset, decoded by what the bytes are.
 fn redecoded(message: &Message<'_>, part: &MessagePart<'_>) -> Option<String> {
     let damaged = part.is_encoding_problem || part.text_contents()?.contains(char::REPLACEMENT_CHARACTER);
@@ -149,7 +182,10 @@ mod tests {
 
     fn read(mail: &[u8]) -> Document {
         assert!(looks_like(mail));
-        parse(mail, &Limits::default()).unwrap()
+        {
+            let (limits, inflated) = (crate::Limits::default(), std::cell::Cell::new(0));
+            parse(mail, Scope::new(&limits, &inflated)).unwrap()
+        }
     }
 
     #[test]

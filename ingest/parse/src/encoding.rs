@@ -27,7 +27,7 @@ pub(crate) fn decode<'b>(bytes: &'b [u8], declared: Option<&str>) -> Result<Cow<
     if is_binary(bytes) {
         return Err(ParseError::Unsupported("binary content".to_owned()));
     }
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
         return Ok(Cow::Borrowed(text));
     }
     if let Some(encoding) = declared.and_then(|label| Encoding::for_label(label.trim().as_bytes())) {
@@ -38,6 +38,44 @@ pub(crate) fn decode<'b>(bytes: &'b [u8], declared: Option<&str>) -> Result<Cow<
         }
     }
     clean_decode(legacy(sample(bytes)), bytes)
+}
+
+/// The name of a file in UTF-8, or in whatever encoding the sender's machine uses.
+#[must_use]
+pub fn file_name(raw: &[u8]) -> String {
+    names(&[raw]).pop().unwrap_or_default()
+}
+
+/// File names as people wrote them. UTF-8 is known by itself; the others are judged together, since a name alone is too short to
+/// tell its encoding by.
+pub(crate) fn names(raw: &[&[u8]]) -> Vec<String> {
+    let old: Vec<&[u8]> = raw.iter().copied().filter(|name| std::str::from_utf8(name).is_err()).collect();
+    if old.is_empty() {
+        return raw.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    }
+    let joined = old.join(&b'\n');
+    let encoding = if is_gb2312(&joined) { GB18030 } else { legacy(sample(&joined)) };
+    let decoded = |name: &&[u8]| match std::str::from_utf8(name) {
+        Ok(name) => name.to_owned(),
+        Err(_) => encoding.decode_without_bom_handling(name).0.into_owned(),
+    };
+    raw.iter().map(decoded).collect()
+}
+
+/// Whether every character beyond ASCII is one of GB 2312: its two bytes are both above A0, and few others encode so.
+/// Japanese kana in Shift-JIS and accents of Western code pages are not.
+fn is_gb2312(bytes: &[u8]) -> bool {
+    let mut rest = bytes.iter();
+    while let Some(byte) = rest.next() {
+        if *byte < 0x80 {
+            continue;
+        }
+        let second = rest.next().copied().unwrap_or_default();
+        if !matches!(byte, 0xa1..=0xa3 | 0xb0..=0xf7) || !(0xa1..=0xfe).contains(&second) {
+            return false;
+        }
+    }
+    !GB18030.decode_without_bom_handling(bytes).1
 }
 
 /// UTF-16 without a mark. Latin text shows it by zero bytes on one side, Chinese text by decoding to Chinese.

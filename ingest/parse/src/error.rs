@@ -1,12 +1,12 @@
 //! Why a file could not be read.
 
+use crate::format::SUPPORTED;
+
 /// Why a file could not be read. The message may be shown to the file's owner.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// No reader for this kind of content.
-    #[error(
-        "this kind of file is not supported ({0}); supported are pdf, docx, pptx, xlsx, html, md, csv, tsv, eml and txt"
-    )]
+    #[error("this kind of file is not supported ({0}); supported are {SUPPORTED}")]
     Unsupported(String),
     /// The file needs a password.
     #[error("the file is encrypted; remove the password and upload it again")]
@@ -31,6 +31,14 @@ pub enum ParseError {
         /// The value of that field.
         allowed: u64,
     },
+    /// A file inside this one could not be read.
+    #[error("in `{path}`: {error}")]
+    Inside {
+        /// The file's path in the one that was uploaded.
+        path: String,
+        /// Why.
+        error: Box<ParseError>,
+    },
     /// The reader itself failed; only [`worker::serve`](crate::worker::serve) makes this one.
     #[error("the file made its reader fail; save it in another format and upload that")]
     Reader,
@@ -47,7 +55,17 @@ impl ParseError {
             Self::NoText => "no_text",
             Self::Encoding => "unknown_encoding",
             Self::TooLarge { .. } => "too_large",
+            Self::Inside { error, .. } => error.code(),
             Self::Reader => "reader_failed",
+        }
+    }
+
+    /// Says which file inside the uploaded one it was.
+    pub(crate) fn inside(self, path: &str) -> Self {
+        let shown: String = path.chars().filter(|c| !c.is_control()).take(160).collect();
+        match self {
+            Self::Inside { path, error } => Self::Inside { path: format!("{shown}/{path}"), error },
+            error => Self::Inside { path: shown, error: Box::new(error) },
         }
     }
 

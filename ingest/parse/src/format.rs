@@ -5,8 +5,15 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
-use crate::{Document, Limits, ParseError};
-use crate::{csv, docx, email, encoding, html, markdown, pdf, pptx, text, xlsx};
+use crate::scope::Scope;
+use crate::{Document, ParseError};
+use crate::{
+    bundle, compound, csv, docx, email, encoding, epub, html, markdown, mbox, odf, ofd, pdf, pptx, rtf, text, xlsx,
+};
+
+/// What can be read, as people call it. Error messages say this, and a test holds docs/FILES.md to it.
+pub const SUPPORTED: &str = "pdf, docx, pptx, xlsx, xls, odt, ods, odp, rtf, epub, ofd, html, md, csv, tsv, eml, mbox, msg, txt \
+                             and zip of those";
 
 /// The kinds of files this room reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,6 +27,20 @@ pub enum Format {
     Pptx,
     /// Excel, Office Open XML.
     Xlsx,
+    /// Excel before 2007, the binary interchange format.
+    Xls,
+    /// OpenDocument text.
+    Odt,
+    /// OpenDocument spreadsheet.
+    Ods,
+    /// OpenDocument presentation.
+    Odp,
+    /// Rich Text Format.
+    Rtf,
+    /// An electronic book.
+    Epub,
+    /// Open Fixed-layout Document, GB/T 33190.
+    Ofd,
     /// HTML or XHTML.
     Html,
     /// Markdown (CommonMark with tables and front matter).
@@ -28,6 +49,12 @@ pub enum Format {
     Csv,
     /// An internet message.
     Email,
+    /// Internet messages one after the other.
+    Mbox,
+    /// A message as Outlook saves it.
+    Msg,
+    /// A zip archive of documents.
+    Zip,
     /// Plain text.
     Text,
 }
@@ -54,6 +81,7 @@ impl Hint<'_> {
             "html" | "htm" | "xhtml" | "xht" => return Some(Format::Html),
             "csv" | "tsv" | "tab" => return Some(Format::Csv),
             "eml" => return Some(Format::Email),
+            "mbox" | "mbx" => return Some(Format::Mbox),
             "txt" | "text" | "log" => return Some(Format::Text),
             _ => {}
         }
@@ -63,7 +91,25 @@ impl Hint<'_> {
             "text/html" | "application/xhtml+xml" => Some(Format::Html),
             "text/csv" | "text/tab-separated-values" => Some(Format::Csv),
             "message/rfc822" => Some(Format::Email),
+            "application/mbox" => Some(Format::Mbox),
             _ => None,
+        }
+    }
+
+    /// Whether the name is that of something written as text.
+    pub(crate) fn names_text(&self) -> bool {
+        self.text_format().is_some() || self.is_source()
+    }
+
+    /// A name that promises a binary format and content that is none is a download that went wrong: an error page, a
+    /// pointer, half a file. Its words are not what the sender meant to upload.
+    fn allows_text(&self) -> Result<(), ParseError> {
+        let extension = self.extension();
+        match extension.as_str() {
+            "pdf" | "docx" | "pptx" | "xlsx" | "odt" | "ods" | "odp" | "epub" | "ofd" | "msg" | "zip" => {
+                Err(ParseError::broken(format!("its name ends in .{extension}, but its content is no {extension}")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -121,38 +167,51 @@ const SOURCES: [&str; 34] = [
 ];
 
 /// Finds the format by content and reads the file.
-pub(crate) fn read(bytes: &[u8], hint: &Hint<'_>, limits: &Limits) -> Result<Document, ParseError> {
+pub(crate) fn read(bytes: &[u8], hint: &Hint<'_>, scope: Scope<'_>) -> Result<Document, ParseError> {
+    let limits = scope.limits;
     if pdf::is_pdf(bytes) {
         return pdf::parse(bytes, limits);
     }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        return read_archive(Archive::open(bytes, limits)?, limits);
+        return read_archive(Archive::open(bytes, scope)?, scope);
+    }
+    if compound::is_one(bytes) {
+        return compound::parse(bytes, scope);
+    }
+    if bytes.starts_with(b"{\\rtf") {
+        return rtf::parse(bytes, limits);
     }
     if let Some(error) = known_binary(bytes) {
         return Err(error);
     }
-    read_text(bytes, hint, limits)
+    hint.allows_text()?;
+    read_text(bytes, hint, scope)
 }
 
-fn read_archive(archive: Archive<'_>, limits: &Limits) -> Result<Document, ParseError> {
+fn read_archive(mut archive: Archive<'_>, scope: Scope<'_>) -> Result<Document, ParseError> {
+    let limits = scope.limits;
     if !archive.names("word/document").is_empty() {
         docx::parse(archive, limits)
     } else if !archive.names("ppt/presentation").is_empty() {
         pptx::parse(archive, limits)
     } else if archive.has("xl/workbook.xml") {
         xlsx::parse(archive, limits)
+    } else if archive.has("xl/workbook.bin") {
+        Err(ParseError::Unsupported("a binary Excel workbook, xlsb; save it as xlsx".to_owned()))
+    } else if archive.has("META-INF/container.xml") {
+        epub::parse(archive, limits)
+    } else if archive.has("OFD.xml") {
+        ofd::parse(archive, limits)
+    } else if odf::is_one(&mut archive)? {
+        odf::parse(archive, limits)
     } else {
-        Err(ParseError::Unsupported("a zip archive that is no docx, pptx or xlsx".to_owned()))
+        bundle::parse(archive, scope)
     }
 }
 
 /// Formats that are recognised only to say something helpful.
 fn known_binary(bytes: &[u8]) -> Option<ParseError> {
-    if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-        return Some(compound_file(bytes));
-    }
-    let known: [(&[u8], &str); 12] = [
-        (b"{\\rtf", "RTF; save it as docx"),
+    let known: [(&[u8], &str); 11] = [
         (b"\x89PNG", "an image"),
         (b"\xff\xd8\xff", "an image"),
         (b"GIF8", "an image"),
@@ -169,19 +228,15 @@ fn known_binary(bytes: &[u8]) -> Option<ParseError> {
     Some(ParseError::Unsupported(found.1.to_owned()))
 }
 
-/// OLE compound files are old Office files, or new ones behind a password.
-fn compound_file(bytes: &[u8]) -> ParseError {
-    let wide: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    if bytes.windows(wide.len()).any(|window| window == wide) {
-        return ParseError::Encrypted;
-    }
-    ParseError::Unsupported("an Office file from before 2007; save it as docx, xlsx or pptx".to_owned())
-}
-
-fn read_text(bytes: &[u8], hint: &Hint<'_>, limits: &Limits) -> Result<Document, ParseError> {
+fn read_text(bytes: &[u8], hint: &Hint<'_>, scope: Scope<'_>) -> Result<Document, ParseError> {
+    let limits = scope.limits;
     let named = hint.text_format();
-    if named == Some(Format::Email) || (named.is_none_or(|f| f == Format::Text) && email::looks_like(bytes)) {
-        return email::parse(bytes, limits);
+    let unnamed = named.is_none_or(|format| format == Format::Text);
+    if named == Some(Format::Mbox) || (unnamed && mbox::looks_like(bytes)) {
+        return mbox::parse(bytes, scope);
+    }
+    if named == Some(Format::Email) || (unnamed && email::looks_like(bytes)) {
+        return email::parse(bytes, scope);
     }
     let declared = hint.charset().map(Cow::Borrowed).or_else(|| html::declared_charset(bytes).map(Cow::Owned));
     let content = encoding::decode(bytes, declared.as_deref())?;

@@ -15,31 +15,47 @@
 //! assert_eq!(&document.text[document.blocks[1].range.clone()], "Body text.");
 //! ```
 
+use std::cell::Cell;
+
+use scope::Scope;
+
 mod archive;
 mod builder;
+mod bundle;
+mod compound;
 mod csv;
 mod document;
 mod docx;
 mod email;
 mod encoding;
+mod epub;
 mod error;
 mod format;
 mod html;
 mod limits;
 mod markdown;
+mod mbox;
+mod merges;
+mod msg;
+mod odf;
+mod ofd;
 mod pdf;
 mod pptx;
 mod reflow;
 mod relations;
+mod rtf;
+mod scope;
 mod table;
 mod text;
 pub mod worker;
+mod xls;
 mod xlsx;
 mod xml;
 
 pub use document::{Block, BlockKind, Document};
+pub use encoding::file_name;
 pub use error::ParseError;
-pub use format::{Format, Hint};
+pub use format::{Format, Hint, SUPPORTED};
 pub use limits::Limits;
 
 /// Reads one file.
@@ -53,5 +69,6 @@ pub fn parse(bytes: &[u8], hint: &Hint<'_>, limits: &Limits) -> Result<Document,
         return Err(ParseError::Empty);
     }
     limits.check("max_input_bytes", bytes.len(), limits.max_input_bytes)?;
-    format::read(bytes, hint, limits)
+    let inflated = Cell::new(0);
+    format::read(bytes, hint, Scope::new(limits, &inflated))
 }

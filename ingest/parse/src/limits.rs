@@ -20,11 +20,11 @@ pub struct Limits {
     pub max_page_glyphs: u64,
     /// Drawing operators of a whole PDF: forms that draw each other would otherwise never end.
     pub max_operators: u64,
-    /// Members of an Office file's archive.
+    /// Members of one archive.
     pub max_zip_entries: u64,
     /// Uncompressed bytes of one member of an archive.
     pub max_zip_entry_bytes: u64,
-    /// Uncompressed bytes of all members that are read.
+    /// Uncompressed bytes of all members that are read, those of archives inside included.
     pub max_zip_total_bytes: u64,
     /// Uncompressed bytes per compressed byte of one member above 1 MiB. Deflate reaches 1032; Office XML stays below 100.
     pub max_zip_ratio: u64,
@@ -34,6 +34,8 @@ pub struct Limits {
     pub max_xml_attributes: u64,
     /// Cells of all sheets or rows together.
     pub max_cells: u64,
+    /// Files inside files: archives in archives, attachments of attachments.
+    pub max_file_depth: u64,
     /// Messages inside messages, lists inside lists, elements inside elements of HTML.
     pub max_nesting: u64,
 }
@@ -54,6 +56,7 @@ impl Default for Limits {
             max_xml_depth: 256,
             max_xml_attributes: 512,
             max_cells: 5_000_000,
+            max_file_depth: 4,
             max_nesting: 512,
         }
     }

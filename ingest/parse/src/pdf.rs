@@ -18,6 +18,8 @@ mod running;
 mod style;
 mod table;
 
+pub(crate) use content::Glyph;
+
 /// Programs put up to this many bytes before the header; viewers accept it.
 const HEADER_WITHIN: usize = 1024;
 
@@ -31,28 +33,62 @@ pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
     head.windows(6).any(|window| matches!(window, [b'\n' | b'\r' | 0, rest @ ..] if rest == b"%PDF-"))
 }
 
+/// Whether the file ends before its end: what says where its objects stand follows the last of them. The library would
+/// read the pages that are there, and nobody would learn that the others are missing.
+fn is_cut(bytes: &[u8]) -> bool {
+    let last = |word: &[u8]| bytes.windows(word.len()).rposition(|window| window == word);
+    last(b"startxref").is_none_or(|end| last(b"endobj").is_some_and(|object| object > end))
+}
+
 /// Reads a PDF.
 pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Document, ParseError> {
+    if is_cut(bytes) {
+        return Err(ParseError::broken("its end is missing: it was cut off on its way"));
+    }
     let pdf = Pdf::new(bytes.to_vec()).map_err(load_error)?;
     let pages = pdf.pages();
     limits.check("max_pages", pages.len(), limits.max_pages)?;
     let mut reader = content::Reader::new(limits);
-    let mut read = Vec::with_capacity(pages.len());
-    let mut length = 0;
+    let mut layout = Layout::new(limits);
     for page in pages.iter() {
         let (width, height) = page.render_dimensions();
         let glyphs = reader.page(page)?;
-        let pieces = line::pieces(&glyphs, f64::from(width), f64::from(height));
-        length += pieces.iter().map(|piece| piece.text.len()).sum::<usize>();
-        limits.check("max_text_bytes", length, limits.max_text_bytes)?;
-        read.push(running::PageLines { lines: order::lines(pieces), height: f64::from(height) });
+        layout.page(&glyphs, f64::from(width), f64::from(height))?;
     }
-    running::remove(&mut read);
     let mut builder = Builder::new(limits);
     let title = pdf.metadata().title.as_deref().map(text_string).unwrap_or_default();
     builder.title(&title);
-    blocks::write(&mut builder, read)?;
+    layout.write(&mut builder)?;
     builder.finish(Format::Pdf, Some(pages.len()), ParseError::NoText)
+}
+
+/// Pages of characters with their places, to be written as blocks; other fixed layouts than PDF come this way too.
+pub(crate) struct Layout<'l> {
+    limits: &'l Limits,
+    pages: Vec<running::PageLines>,
+    /// Bytes of text so far.
+    length: usize,
+}
+
+impl<'l> Layout<'l> {
+    pub(crate) fn new(limits: &'l Limits) -> Self {
+        Self { limits, pages: Vec::new(), length: 0 }
+    }
+
+    /// Adds a page of this width and height in points.
+    pub(crate) fn page(&mut self, glyphs: &[Glyph], width: f64, height: f64) -> Result<(), ParseError> {
+        let pieces = line::pieces(glyphs, width, height);
+        self.length += pieces.iter().map(|piece| piece.text.len()).sum::<usize>();
+        self.limits.check("max_text_bytes", self.length, self.limits.max_text_bytes)?;
+        self.pages.push(running::PageLines { lines: order::lines(pieces), height });
+        Ok(())
+    }
+
+    /// Writes all pages: what runs on each of them is written once.
+    pub(crate) fn write(mut self, builder: &mut Builder<'_>) -> Result<(), ParseError> {
+        running::remove(&mut self.pages);
+        blocks::write(builder, self.pages)
+    }
 }
 
 fn load_error(error: LoadPdfError) -> ParseError {

@@ -38,7 +38,7 @@ pub(crate) fn read(archive: &mut Archive<'_>, part: &str, limits: &Limits) -> Re
 }
 
 /// A target relative to its folder, as a name in the archive.
-fn resolve(folder: &str, target: &str) -> String {
+pub(crate) fn resolve(folder: &str, target: &str) -> String {
     if let Some(absolute) = target.strip_prefix('/') {
         return absolute.to_owned();
     }

@@ -12,6 +12,11 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// A table whose header is written already.
+    pub(crate) fn with_header() -> Self {
+        Self { held: None, begun: true }
+    }
+
     /// Adds a row; rows without text are left out.
     pub(crate) fn row(&mut self, builder: &mut Builder<'_>, cells: Vec<String>) -> Result<(), ParseError> {
         let filled = cells.iter().filter(|cell| !cell.trim().is_empty()).count();

@@ -13,7 +13,7 @@ mod date;
 mod number;
 mod sheet;
 mod strings;
-mod styles;
+pub(crate) mod styles;
 
 /// The part that lists the sheets.
 const WORKBOOK: &str = "xl/workbook.xml";

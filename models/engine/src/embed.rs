@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::{EngineError, TokenCounter};
+use crate::{EngineError, TokenCounter, TokenStates, late};
 
 /// Who waits for the answer. Interactive work goes ahead of bulk work in every queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,10 +103,19 @@ pub trait Embedder: fmt::Debug + Send + Sync + 'static {
     /// vocabulary; `Stopped` while the model shuts down.
     async fn embed(&self, request: EmbedRequest) -> Result<Embedded, EngineError>;
 
+    /// The vectors of the texts' own tokens, for models that can show them; in the order of the texts.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`]; `BadRequest` when the model shows none.
+    async fn states(&self, request: EmbedRequest) -> Result<Vec<TokenStates>, EngineError> {
+        drop(request);
+        Err(EngineError::BadRequest(format!("model `{}` does not show the states of its tokens", self.identity().name)))
+    }
+
     /// How well each document answers the query, 0 to 1, in the order of the documents.
     ///
-    /// This is what [`EmbedderReranker`](crate::EmbedderReranker) calls. The default is the cosine of the vectors;
-    /// a model that can look at its token states may do better.
+    /// This is what [`EmbedderReranker`](crate::EmbedderReranker) calls: late interaction where the model shows the states
+    /// of its tokens, else the cosine of the vectors.
     ///
     /// # Errors
     /// As [`Embedder::embed`].
@@ -114,12 +123,20 @@ pub trait Embedder: fmt::Debug + Send + Sync + 'static {
         let query = EmbedRequest { texts: vec![query.into()], purpose: Purpose::Query, priority };
         let texts = documents.iter().map(|text| text.as_str().into()).collect();
         let passages = EmbedRequest { texts, purpose: Purpose::Passage, priority };
-        let query = self.embed(query).await?;
-        let passages = self.embed(passages).await?;
-        let Some(query) = query.vectors.first() else {
-            return Ok(Vec::new());
-        };
-        let dot = |vector: &Vec<f32>| vector.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
-        Ok(passages.vectors.iter().map(|vector| dot(vector).clamp(0.0, 1.0)).collect())
+        match self.states(query.clone()).await {
+            Ok(query) => {
+                let passages = self.states(passages).await?;
+                let Some(query) = query.first() else { return Ok(Vec::new()) };
+                Ok(passages.iter().map(|passage| late::score(query, passage)).collect())
+            }
+            Err(EngineError::BadRequest(_)) => {
+                let query = self.embed(query).await?;
+                let passages = self.embed(passages).await?;
+                let Some(query) = query.vectors.first() else { return Ok(Vec::new()) };
+                let dot = |vector: &Vec<f32>| vector.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
+                Ok(passages.vectors.iter().map(|vector| dot(vector).clamp(0.0, 1.0)).collect())
+            }
+            Err(other) => Err(other),
+        }
     }
 }

@@ -11,6 +11,7 @@ mod encoder;
 mod error;
 mod generate;
 mod kernels;
+mod late;
 mod local;
 mod rerank;
 mod scheduler;
@@ -26,6 +27,7 @@ pub use error::EngineError;
 pub use generate::{
     ChatModel, FinishReason, GenerateEvent, GenerateRequest, Generation, Prompt, Role, Sampling, TokenLogprob, Turn,
 };
+pub use late::TokenStates;
 pub use rerank::{EmbedderReranker, Reranker};
 pub use tokens::TokenCounter;
 pub use weights::{

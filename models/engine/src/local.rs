@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use crate::{
     CatalogueEntry, EmbedInput, EmbedRequest, Embedded, Embedder, EngineError, LocalConfig, ModelIdentity, Purpose,
-    TokenCounter,
+    TokenCounter, TokenStates,
     encoder::{E5File, Encoder, Workspace, load_safetensors, pool, read_shape},
     kernels::Processor,
-    scheduler::{Compute, Limits, Scheduler, Task},
+    scheduler::{Compute, Limits, Scheduler, Task, Want},
     tokens::{Unigram, WordPiece},
 };
 
@@ -83,7 +83,10 @@ impl Compute for Worker {
         let mut take = |task: &&Task| {
             let (these, rest) = states.split_at_checked(task.tokens.len() * width).unwrap_or_default();
             states = rest;
-            pool(these, width)
+            match task.want {
+                Want::Pooled => pool(these, width),
+                Want::States => these.to_vec(),
+            }
         };
         batch.iter().map(&mut take).collect()
     }
@@ -125,7 +128,7 @@ impl LocalEmbedder {
 
 /// Tokens per second of a first run.
 fn warm_up(worker: &mut Worker) -> f64 {
-    let task = Task { tokens: vec![0; WARM_UP] };
+    let task = Task { tokens: vec![0; WARM_UP], want: Want::Pooled };
     worker.run(&[&task]);
     let began = Instant::now();
     worker.run(&[&task]);
@@ -166,6 +169,11 @@ impl Reader {
             Purpose::Passage => self.card.passage,
             Purpose::Plain => "",
         }
+    }
+
+    /// How many tokens the prefix has.
+    fn prefix_tokens(&self, purpose: Purpose) -> usize {
+        self.tokenizer.count(self.prefix(purpose).trim_end())
     }
 
     /// The ids the model reads, and whether the input was cut.
@@ -232,8 +240,17 @@ impl Embedder for LocalEmbedder {
         let inputs = self.read(request.texts, request.purpose).await?;
         let tokens = inputs.iter().map(|(tokens, _)| tokens.len()).sum();
         let truncated = inputs.iter().filter(|(_, cut)| *cut).count();
-        let tasks = inputs.into_iter().map(|(tokens, _)| Task { tokens }).collect();
+        let tasks = inputs.into_iter().map(|(tokens, _)| Task { tokens, want: Want::Pooled }).collect();
         let vectors = self.scheduler.run(tasks, request.priority).await?;
         Ok(Embedded { vectors, tokens, truncated })
+    }
+
+    async fn states(&self, request: EmbedRequest) -> Result<Vec<TokenStates>, EngineError> {
+        let prefix = self.reader.prefix_tokens(request.purpose);
+        let inputs = self.read(request.texts, request.purpose).await?;
+        let tasks = inputs.into_iter().map(|(tokens, _)| Task { tokens, want: Want::States }).collect();
+        let states = self.scheduler.run(tasks, request.priority).await?;
+        let width = self.identity.dimensions;
+        Ok(states.into_iter().map(|rows| TokenStates::new(rows, width, 1 + prefix)).collect())
     }
 }

@@ -24,6 +24,17 @@ use crate::{EngineError, Priority};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
     pub(crate) tokens: Vec<u32>,
+    /// What is wanted of it.
+    pub(crate) want: Want,
+}
+
+/// What a sequence is computed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// One vector for the whole.
+    Pooled,
+    /// The vectors of its tokens, one after the other.
+    States,
 }
 
 /// What a worker thread owns and runs.

@@ -26,6 +26,9 @@ pub struct FileCitation {
     /// Extension: page of the quote, from 1; absent for formats without pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u32>,
+    /// Extension: page on which the quote ends, when that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_end: Option<u32>,
     /// Extension: where the quote begins in the file's stored text, in Unicode scalars.
     #[serde(default)]
     pub start: u64,

@@ -6,16 +6,19 @@ use std::str::FromStr;
 
 use kubemate_identity::TenantId;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Select, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Select, Value,
+    sea_query::Expr,
 };
 
 use self::hash::{canonical, hash};
 use crate::{
     Json, Ledger, LedgerError, Order, Page, PageOf,
     entity::{
-        audit::{ActiveModel, Column, Entity, Model},
+        audit::{Column, Entity, Model},
         audit_mark,
     },
+    often::Insert,
+    text::storable,
 };
 
 mod hash;
@@ -25,9 +28,14 @@ mod verify;
 pub use trim::{DEFAULT_AUDIT_RETENTION_DAYS, LEAST_AUDIT_RETENTION_DAYS};
 pub use verify::AuditReport;
 
-/// Rows read at once while verifying, and written by one INSERT: 9 columns each, and SQLite takes at most
-/// 32,766 bound values in a statement.
+/// Rows read at once while verifying.
 const ROWS_AT_ONCE: u64 = 2000;
+
+const APPEND: Insert<9> = Insert {
+    table: "audit",
+    columns: ["seq", "tenant", "actor", "action", "target", "outcome", "at_ms", "detail", "hash"],
+    tail: "",
+};
 
 /// How what was tried came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +129,7 @@ impl Ledger {
     /// [`LedgerError::Store`] only.
     pub async fn audit_all(&self, events: Vec<AuditEvent>) -> Result<(), LedgerError> {
         let txn = self.begin().await?;
-        append(&txn, events).await?;
+        append(&txn, &events).await?;
         Ok(txn.commit().await?)
     }
 
@@ -176,30 +184,29 @@ pub(crate) const BASE: &str = "base";
 pub(crate) const TRIM: &str = "audit.trim";
 
 /// Appends within a transaction. The head is locked first, so that appends of all processes queue up.
-pub(crate) async fn append(txn: &DatabaseTransaction, events: Vec<AuditEvent>) -> Result<AuditHead, LedgerError> {
+pub(crate) async fn append(txn: &DatabaseTransaction, events: &[AuditEvent]) -> Result<AuditHead, LedgerError> {
     let mut head = locked_mark(txn, HEAD).await?;
     let mut rows = Vec::with_capacity(events.len());
     for event in events {
         let row = link(&head, event)?;
-        head = AuditHead { seq: row.seq, hash: row.hash.clone() };
-        rows.push(ActiveModel::from(row));
+        head.seq = row.seq;
+        head.hash.clone_from(&row.hash);
+        rows.push(row);
     }
-    for part in rows.chunks(usize::try_from(ROWS_AT_ONCE).unwrap_or(1)) {
-        Entity::insert_many(part.to_vec()).exec_without_returning(txn).await?;
-    }
+    APPEND.run(txn, rows.into_iter().map(values)).await?;
     set_mark(txn, HEAD, &head).await?;
     Ok(head)
 }
 
-fn link(head: &AuditHead, event: AuditEvent) -> Result<Model, LedgerError> {
+fn link(head: &AuditHead, event: &AuditEvent) -> Result<Model, LedgerError> {
     let mut detail = String::new();
     canonical(&event.detail, &mut detail);
     let mut row = Model {
         seq: head.seq.saturating_add(1),
-        tenant: event.tenant.map(String::from),
-        actor: event.actor,
-        action: event.action,
-        target: event.target,
+        tenant: event.tenant.as_ref().map(ToString::to_string),
+        actor: storable(&event.actor).into_owned(),
+        action: storable(&event.action).into_owned(),
+        target: storable(&event.target).into_owned(),
         outcome: event.outcome.as_str().to_owned(),
         at_ms: event.at_ms,
         detail,
@@ -207,6 +214,20 @@ fn link(head: &AuditHead, event: AuditEvent) -> Result<Model, LedgerError> {
     };
     row.hash = hash(&head.hash, &row)?;
     Ok(row)
+}
+
+fn values(row: Model) -> [Value; 9] {
+    [
+        row.seq.into(),
+        row.tenant.into(),
+        row.actor.into(),
+        row.action.into(),
+        row.target.into(),
+        row.outcome.into(),
+        row.at_ms.into(),
+        row.detail.into(),
+        row.hash.into(),
+    ]
 }
 
 pub(crate) async fn mark<C: ConnectionTrait>(db: &C, name: &str) -> Result<AuditHead, LedgerError> {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
 /// Why a call did not do what it was asked for. Messages are fit for clients.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum LedgerError {
     /// The job was cancelled, or its lease ran out and another worker has it: stop working on it.
     #[error("the lease of the job is lost")]
     LeaseLost,
+    /// The database cannot be used as it is configured: what is wrong and what to change, for operators.
+    #[error("{0}")]
+    Setup(String),
     /// The database cannot be reached, read or written. The cause is for the log, not for clients.
     #[error("the ledger is not available")]
     Store(#[source] StoreFailure),
@@ -33,6 +36,13 @@ pub enum LedgerError {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct StoreFailure(Box<dyn Error + Send + Sync>);
+
+impl StoreFailure {
+    /// The SQLSTATE that a PostgreSQL server gave, if that is what failed.
+    pub(crate) fn sql_state(&self) -> Option<String> {
+        self.0.downcast_ref::<DbErr>().and_then(sql_state)
+    }
+}
 
 impl LedgerError {
     /// Wraps whatever the database or the file system said.
@@ -47,8 +57,25 @@ impl LedgerError {
 }
 
 impl From<DbErr> for LedgerError {
+    /// PostgreSQL cannot keep the character U+0000 in a text; only a client's text can hold one.
     fn from(cause: DbErr) -> Self {
-        Self::store(cause)
+        match sql_state(&cause).as_deref() {
+            Some("22021") => Self::Invalid("a text holds the character U+0000, which cannot be kept".to_owned()),
+            _ => Self::store(cause),
+        }
+    }
+}
+
+fn sql_state(cause: &DbErr) -> Option<String> {
+    let (DbErr::Conn(RuntimeErr::SqlxError(inner))
+    | DbErr::Exec(RuntimeErr::SqlxError(inner))
+    | DbErr::Query(RuntimeErr::SqlxError(inner))) = cause
+    else {
+        return None;
+    };
+    match inner.as_ref() {
+        sqlx::Error::Database(answer) => answer.code().map(String::from),
+        _ => None,
     }
 }
 

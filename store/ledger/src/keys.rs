@@ -195,9 +195,10 @@ fn by_id(key: &KeyId) -> Expr {
     api_key::Column::Id.eq(key.as_str())
 }
 
+/// The tenant's key, held until the transaction ends: of two that narrow it at once, the second sees what the first left.
 async fn own<C: ConnectionTrait>(db: &C, tenant: &TenantId, key: &KeyId) -> Result<api_key::Model, LedgerError> {
     let own = api_key::Entity::find().filter(api_key::Column::Tenant.eq(tenant.as_str()));
-    let row = own.filter(by_id(key)).one(db).await?;
+    let row = own.filter(by_id(key)).lock_exclusive().one(db).await?;
     row.ok_or_else(|| LedgerError::not_found("key", key.as_str()))
 }
 

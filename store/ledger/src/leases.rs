@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod outcome;
+mod unlocked;
 
 pub use outcome::Completed;
 
@@ -29,6 +30,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Store`] only.
     pub async fn lease_job(&self, worker: &str, now_ms: i64, lease_ms: i64) -> Result<Option<JobRow>, LedgerError> {
+        if self.is_shared() {
+            return self.take_unlocked(worker, now_ms, now_ms.saturating_add(lease_ms)).await;
+        }
         loop {
             let mut candidates = self.candidates(expired(now_ms), Column::LeaseUntilMs).await?;
             if candidates.is_empty() {

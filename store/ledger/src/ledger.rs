@@ -2,24 +2,35 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, TransactionTrait};
 use sea_orm_migration::MigratorTrait;
-use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::{LedgerError, migration::Migrator, sqlite};
+use crate::{
+    LedgerError,
+    migration::Migrator,
+    postgres::{self, PostgresConfig},
+    sqlite,
+};
 
 /// Where the ledger is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerConfig {
     /// A SQLite file, made when it is missing. For one process; a second one (the CLI) may join for moments.
     Sqlite {
         /// The file. Its folder must exist.
         path: PathBuf,
     },
+    /// A PostgreSQL server, for any number of processes.
+    Postgres(PostgresConfig),
     /// Memory: gone with the process. For tests.
     Memory,
+}
+
+/// The connections of a ledger. In memory and on PostgreSQL both are the same pool.
+pub(crate) struct Pools {
+    pub(crate) write: DatabaseConnection,
+    pub(crate) read: DatabaseConnection,
 }
 
 /// The relational store. Cheap to clone; all clones share the connections.
@@ -36,21 +47,39 @@ struct Inner {
 }
 
 impl Ledger {
-    /// Opens the ledger and brings its tables up to date.
+    /// Opens the ledger and brings its tables up to date. Several processes may do so at once.
     ///
     /// # Errors
-    /// [`LedgerError::Store`] when the database cannot be opened or was written by a newer Kubemate.
+    /// [`LedgerError::Setup`] when the server cannot be used, in words for whoever configured it; [`LedgerError::Store`] when
+    /// the database cannot be opened or was written by a newer Kubemate.
     pub async fn open(config: &LedgerConfig) -> Result<Self, LedgerError> {
         let pools = match config {
             LedgerConfig::Sqlite { path } => sqlite::open(path).await?,
+            LedgerConfig::Postgres(server) => postgres::open(server).await?,
             LedgerConfig::Memory => sqlite::open_memory().await?,
         };
         let inner = Inner { write: pools.write, read: pools.read, enqueued: watch::Sender::new(0) };
         let ledger = Self { inner: Arc::new(inner) };
-        let txn = ledger.begin().await?;
+        match (ledger.migrate().await, config) {
+            (Ok(()), _) => Ok(ledger),
+            (Err(cause), LedgerConfig::Postgres(server)) => Err(postgres::refused(server, cause)),
+            (Err(cause), _) => Err(cause),
+        }
+    }
+
+    /// Brings the tables up to date, in one transaction.
+    async fn migrate(&self) -> Result<(), LedgerError> {
+        let txn = self.begin().await?;
+        if self.is_shared() {
+            postgres::migrate_alone(&txn).await?;
+        }
         Migrator::up(&txn, None).await?;
-        txn.commit().await?;
-        Ok(ledger)
+        Ok(txn.commit().await?)
+    }
+
+    /// Whether other processes use the same database all the time.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.inner.write.get_database_backend() == DbBackend::Postgres
     }
 
     /// An empty ledger in memory, for tests. It has one connection, so reads wait for writes.
@@ -67,6 +96,14 @@ impl Ledger {
     /// [`LedgerError::Store`] when it does not.
     pub async fn ping(&self) -> Result<(), LedgerError> {
         Ok(self.inner.read.ping().await?)
+    }
+
+    /// What the server is set to that a ledger should not live with: for operators.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`] when it does not answer.
+    pub async fn concerns(&self) -> Result<Vec<String>, LedgerError> {
+        if self.is_shared() { postgres::concerns(&self.inner.read).await } else { Ok(Vec::new()) }
     }
 
     /// Closes the connections after their running statements. Later calls on any clone fail.

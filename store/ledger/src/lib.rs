@@ -2,7 +2,7 @@
 //! assistants, stored responses, usage and the audit chain.
 //!
 //! One [`Ledger`] over SeaORM: a SQLite file on one machine, the same entities and migrations on
-//! PostgreSQL where several replicas share it. What is particular to SQLite lives in `sqlite.rs`.
+//! PostgreSQL where several replicas share it. What is particular to each lives in `sqlite.rs` and `postgres.rs`.
 //!
 //! Rules that hold everywhere:
 //! - A call that touches tenant data takes the [`TenantId`](kubemate_identity::TenantId) first. Another
@@ -27,8 +27,10 @@ mod leases;
 mod ledger;
 mod limits;
 mod migration;
+mod often;
 mod owned;
 mod page;
+mod postgres;
 mod removal;
 mod responses;
 mod routes;
@@ -38,6 +40,7 @@ mod sqlite;
 mod stores;
 pub mod suite;
 mod tenants;
+mod text;
 mod usage;
 
 pub use assistants::NewAssistant;
@@ -70,6 +73,7 @@ pub use leases::Completed;
 pub use ledger::{Ledger, LedgerConfig};
 pub use owned::Owned;
 pub use page::{Order, Page, PageOf};
+pub use postgres::PostgresConfig;
 pub use responses::NewResponse;
 /// Free-form JSON as it is stored.
 pub use serde_json::Value as Json;

@@ -9,7 +9,7 @@ use std::{fs::OpenOptions, path::Path, time::Duration};
 
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, SqliteTransactionMode, TransactionOptions};
 
-use crate::LedgerError;
+use crate::{LedgerError, ledger::Pools};
 
 /// How long a statement waits for another process's transaction. Ours take milliseconds; a copy of the
 /// file by a backup tool may hold the lock for seconds.
@@ -18,12 +18,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections that read: more than the cores of a small machine, few enough for one page cache each.
 const READERS: u32 = 8;
-
-/// The two pools of a ledger. In memory they are the same one.
-pub(crate) struct Pools {
-    pub(crate) write: DatabaseConnection,
-    pub(crate) read: DatabaseConnection,
-}
 
 /// Opens the file, makes it when missing.
 ///

@@ -273,6 +273,12 @@ pub(crate) async fn lock<C: ConnectionTrait>(db: &C, tenant: &TenantId, id: &str
     row.one(db).await?.ok_or_else(|| LedgerError::not_found("vector store", id))
 }
 
+/// As [`lock`], also for a store that is deleted or gone: then there is nothing to hold against.
+pub(crate) async fn hold<C: ConnectionTrait>(db: &C, tenant: &TenantId, id: &str) -> Result<(), LedgerError> {
+    of(tenant).filter(Column::Id.eq(id)).lock_exclusive().one(db).await?;
+    Ok(())
+}
+
 /// As [`lock`], for what puts documents into the store: an expired one takes none.
 pub(crate) async fn lock_open<C: ConnectionTrait>(
     db: &C,

@@ -2,18 +2,66 @@
 
 use kubemate_identity::TenantId;
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, Value,
     sea_query::{Alias, CaseStatement, Expr, ExprTrait},
 };
 
 use crate::{
     AuditEvent, Ledger, LedgerError, UsageRow,
     audit::append,
-    entity::usage::{ActiveModel, Column, Entity},
+    entity::usage::{Column, Entity},
+    often::Insert,
+    text::storable,
 };
 
-/// Rows of one INSERT: 18 columns each, and SQLite takes at most 32,766 bound values in a statement.
-const INSERT_ROWS: usize = 1000;
+/// A row that was booked before is left as it is.
+const BOOK: Insert<17> = Insert {
+    table: "usage",
+    columns: [
+        "id",
+        "tenant",
+        "project",
+        "key",
+        "model",
+        "kind",
+        "prompt_tokens",
+        "completion_tokens",
+        "status",
+        "latency_ms",
+        "at",
+        "cost_nanos",
+        "currency",
+        "ttft_ms",
+        "cached",
+        "cached_tokens",
+        "upstream",
+    ],
+    tail: "ON CONFLICT (\"id\") DO NOTHING",
+};
+
+fn values(row: &UsageRow) -> [Value; 17] {
+    let text = |text: &String| Value::from(text.as_str());
+    [
+        text(&row.id),
+        text(&row.tenant),
+        text(&row.project),
+        text(&row.key),
+        // What the client wrote.
+        storable(&row.model).into_owned().into(),
+        text(&row.kind),
+        row.prompt_tokens.into(),
+        row.completion_tokens.into(),
+        row.status.into(),
+        row.latency_ms.into(),
+        row.at.into(),
+        row.cost_nanos.into(),
+        text(&row.currency),
+        row.ttft_ms.into(),
+        row.cached.into(),
+        row.cached_tokens.into(),
+        text(&row.upstream),
+    ]
+}
 
 /// What usage is summed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,13 +155,9 @@ impl Ledger {
     /// [`LedgerError::Store`] only.
     pub async fn record_calls(&self, rows: &[UsageRow], events: &[AuditEvent]) -> Result<(), LedgerError> {
         let txn = self.begin().await?;
-        for part in rows.chunks(INSERT_ROWS) {
-            let part = part.iter().cloned().map(ActiveModel::from);
-            let insert = Entity::insert_many(part).on_conflict_do_nothing_on([Column::Id]);
-            insert.exec_without_returning(&txn).await?;
-        }
+        BOOK.run(&txn, rows.iter().map(values)).await?;
         if !events.is_empty() {
-            append(&txn, events.to_vec()).await?;
+            append(&txn, events).await?;
         }
         Ok(txn.commit().await?)
     }

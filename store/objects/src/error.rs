@@ -29,6 +29,9 @@ pub enum ObjectsError {
         /// Length of the object.
         length: u64,
     },
+    /// The store cannot be used as it is configured: what is wrong, for operators.
+    #[error("{0}")]
+    Setup(String),
     /// The device or the server failed.
     #[error("the object store failed: {0}")]
     Store(#[source] io::Error),

@@ -1,6 +1,7 @@
 //! From text to terms, the same for passages and questions, for Chinese, English and what is mixed of them.
 //!
-//! 1. Full and half width are made one (Unicode NFKC), letters are made small.
+//! 1. Full and half width are made one (Unicode NFKC), letters are made small, traditional characters simplified (see
+//!    [`variants`]).
 //! 2. Clause and document numbers become one term whatever they are written with: `第十二条` and `第12条`,
 //!    `银发〔2024〕12号` and `银发[2024]12号` (see [`numbering`]).
 //! 3. Chinese is cut into words by jieba, longer words also into the words inside them.
@@ -11,6 +12,7 @@
 mod codes;
 mod numbering;
 mod stop;
+mod variants;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -26,7 +28,17 @@ static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 /// A word may give more than one term: `数据库` gives `数据` and `数据库`, `ISO-27001` gives `iso27001`, `iso` and `27001`.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    let text: Vec<char> = text.nfkc().flat_map(char::to_lowercase).collect();
+    let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    terms(&variants::simplified(&text))
+}
+
+/// The terms of a text as they were before traditional characters were simplified; passages written then have these.
+fn words_as_written(text: &str) -> Vec<String> {
+    terms(&text.nfkc().flat_map(char::to_lowercase).collect::<String>())
+}
+
+fn terms(text: &str) -> Vec<String> {
+    let text: Vec<char> = text.chars().collect();
     let mut terms = Vec::new();
     let mut rest = text.as_slice();
     while let Some(first) = rest.first() {
@@ -43,14 +55,19 @@ pub fn words(text: &str) -> Vec<String> {
 
 /// The terms that a question searches for, each once: without words that say nothing about what it is after, unless it
 /// has no other.
+///
+/// A question with traditional characters asks for its terms in both forms, so that passages written by an older version,
+/// which kept the characters as they were, are still found. Passages of today hold the simplified form alone.
 pub(crate) fn question_words(text: &str) -> BTreeSet<String> {
-    let all: BTreeSet<String> = words(text).into_iter().collect();
+    let mut all: BTreeSet<String> = words(text).into_iter().collect();
+    all.extend(words_as_written(text));
     let telling: BTreeSet<String> = all.iter().filter(|term| !stop::is_stop(term)).cloned().collect();
     if telling.is_empty() { all } else { telling }
 }
 
-/// Reads the dictionary (0.3 s), so that the first question need not wait for it.
+/// Reads the dictionaries (0.3 s), so that the first question need not wait for them.
 pub(crate) fn warm() {
+    variants::warm();
     LazyLock::force(&JIEBA);
 }
 

@@ -40,6 +40,11 @@ pub(crate) fn question(text: &str) -> Terms {
     Terms { weights: vec![1.0; ids.len()], ids: ids.into_iter().collect() }
 }
 
+/// The ids of a passage's terms, in order, with repetitions: for servers that weigh them.
+pub(crate) fn term_ids(passage: &Passage) -> impl Iterator<Item = u32> {
+    passage_words(passage).into_iter().map(|word| id(&word))
+}
+
 /// The terms under which a passage is found: those of its headings, then those of its text.
 pub(crate) fn passage_words(passage: &Passage) -> Vec<String> {
     let headings = passage.heading.iter().flat_map(|heading| words(heading));

@@ -1,18 +1,19 @@
-//! The room's part of the configuration, and the adapter it names.
+//! Which adapter holds the passages.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Embedded, EmbeddedConfig, MemoryVectors, VectorStore, VectorsError, analyzer};
+use crate::milvus::Milvus;
+use crate::served::Served;
+use crate::{Embedded, EmbeddedConfig, MemoryVectors, MilvusConfig, VectorStore, VectorsError, analyzer};
 
 /// Which vector store holds the passages.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VectorsConfig {
     /// Qdrant's engine in this process.
     Embedded(EmbeddedConfig),
+    /// A Milvus server, for several processes together.
+    Milvus(MilvusConfig),
     /// In memory, gone at the end of the process: for tests.
     Memory,
 }
@@ -24,7 +25,7 @@ impl Default for VectorsConfig {
 }
 
 impl VectorsConfig {
-    /// Opens the configured store. `folder` is used by the embedded one alone.
+    /// Opens the configured store. `folder` is used by the embedded one alone. A server need not answer yet.
     ///
     /// # Errors
     /// [`VectorsError::Store`] when the folder cannot be used.
@@ -35,6 +36,7 @@ impl VectorsConfig {
         }
         Ok(match self {
             Self::Embedded(config) => Arc::new(Embedded::open(folder, config).await?),
+            Self::Milvus(config) => Arc::new(Served::new(Milvus::new(config))),
             Self::Memory => Arc::new(MemoryVectors::default()),
         })
     }

@@ -42,6 +42,7 @@ pub async fn run(store: &dyn VectorStore) -> Result<(), VectorsError> {
     searches::run(place).await?;
     filters::run(place).await?;
     selectors_delete_what_they_name(place).await?;
+    pages_hold_every_point_once(place).await?;
     writers_and_readers_at_once(place).await?;
     spaces_come_and_go(place, &b).await
 }
@@ -258,6 +259,38 @@ async fn selectors_delete_what_they_name(place: Place<'_>) -> Result<(), Vectors
         assert_eq!(ids(&place.lexical("some").await?), left, "after {selector:?}");
         assert_eq!(place.count().await?, left.len() as u64);
     }
+    Ok(())
+}
+
+async fn pages_hold_every_point_once(place: Place<'_>) -> Result<(), VectorsError> {
+    let (store, tenant, space) = (place.store, place.tenant, place.space);
+    store.drop_space(tenant, space).await?;
+    assert_eq!(store.spec(tenant, space).await?, None);
+    assert!(store.page(tenant, space, None, 10).await?.is_empty());
+    place.ensure().await?;
+    let spec = store.spec(tenant, space).await?;
+    assert_eq!(spec, Some(SpaceSpec { dimensions: DIMENSIONS, embedder: "suite@1".to_owned() }));
+    // Written in another order than they are read.
+    let points: Vec<Point> = (0..25).map(|n| point(n, "paged")).collect();
+    place.upsert(points.iter().rev().cloned().collect()).await?;
+    let mut read: Vec<Point> = Vec::new();
+    loop {
+        let page = store.page(tenant, space, read.last().map(|point| point.id), 10).await?;
+        assert!(page.len() <= 10);
+        if page.is_empty() {
+            break;
+        }
+        read.extend(page);
+    }
+    assert_eq!(read.len(), points.len());
+    for (read, written) in read.iter().zip(&points) {
+        assert_eq!((read.id, &read.passage), (written.id, &written.passage));
+        let length = |vector: &[f32]| vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let (own, other) = (length(&read.dense), length(&written.dense));
+        let near = |(a, b): (&f32, &f32)| (a / own - b / other).abs() < 1e-5;
+        assert!(read.dense.iter().zip(&written.dense).all(near), "the same direction");
+    }
+    assert!(store.page(tenant, space, Some(Uuid::max()), 10).await?.is_empty());
     Ok(())
 }
 

@@ -143,6 +143,20 @@ impl VectorStore for Embedded {
         self.read(tenant, space, |shard, _| Ok(shard.engine().count()? as u64)).await
     }
 
+    async fn spec(&self, tenant: &TenantId, space: &SpaceId) -> Result<Option<SpaceSpec>, VectorsError> {
+        self.read(tenant, space, |_, spec| Ok(Some(spec.clone()))).await
+    }
+
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        space: &SpaceId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Point>, VectorsError> {
+        self.read(tenant, space, move |shard, _| shard.engine().page(after, limit)).await
+    }
+
     async fn check(&self) -> Result<(), VectorsError> {
         let spaces = self.spaces.clone();
         blocking(move || spaces.check()).await

@@ -8,6 +8,7 @@
 //! engine is embedded or served, in Chinese as in English.
 
 mod analyzer;
+mod attributes;
 mod bm25;
 mod config;
 pub mod conformance;
@@ -15,7 +16,9 @@ mod embedded;
 mod error;
 mod filter;
 mod memory;
+mod milvus;
 mod passage;
+mod served;
 mod space;
 mod store;
 
@@ -25,6 +28,7 @@ pub use embedded::{Embedded, EmbeddedConfig};
 pub use error::VectorsError;
 pub use filter::Filter;
 pub use memory::MemoryVectors;
+pub use milvus::{Bm25, Consistency, MilvusConfig};
 pub use passage::{AttributeValue, Attributes, Hit, Passage, Point};
 pub use space::{SpaceId, SpaceSpec};
 pub use store::{DenseQuery, LexicalQuery, Selector, VectorStore};

@@ -126,6 +126,22 @@ impl VectorStore for MemoryVectors {
         Ok(self.read(tenant, space, |held| held.points.len() as u64))
     }
 
+    async fn spec(&self, tenant: &TenantId, space: &SpaceId) -> Result<Option<SpaceSpec>, VectorsError> {
+        Ok(self.read(tenant, space, |held| Some(held.spec.clone())))
+    }
+
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        space: &SpaceId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Point>, VectorsError> {
+        let above = |id: &Uuid| after.is_none_or(|after| *id > after);
+        let page = |held: &Space| held.points.values().filter(|point| above(&point.id)).take(limit).cloned().collect();
+        Ok(self.read(tenant, space, page))
+    }
+
     async fn check(&self) -> Result<(), VectorsError> {
         Ok(())
     }

@@ -110,6 +110,25 @@ pub trait VectorStore: fmt::Debug + Send + Sync + 'static {
     /// [`VectorsError::Store`] when the engine fails.
     async fn count(&self, tenant: &TenantId, space: &SpaceId) -> Result<u64, VectorsError>;
 
+    /// What the space was made for; none where there is none.
+    ///
+    /// # Errors
+    /// [`VectorsError::Store`] when the engine fails.
+    async fn spec(&self, tenant: &TenantId, space: &SpaceId) -> Result<Option<SpaceSpec>, VectorsError>;
+
+    /// At most `limit` points whose ids are above `after`, ids ascending, with vectors of length 1 or as written; for
+    /// moving a space elsewhere. None left is an empty list.
+    ///
+    /// # Errors
+    /// [`VectorsError::Store`] when the engine fails.
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        space: &SpaceId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Point>, VectorsError>;
+
     /// Whether the store can serve now; for readiness.
     ///
     /// # Errors

@@ -1,10 +1,14 @@
 //! An upstream that answers as OpenAI would, or goes wrong as it is told.
 
+mod wire;
+
+pub(crate) use wire::WORD;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -21,7 +25,25 @@ pub(crate) enum Mood {
     ResettingAfter(usize),
     /// Sends the head of an answer and so many events, then nothing more.
     StallingAfter(usize),
+    /// Reads the request and says nothing.
+    Silent,
+    /// Sends two events and a third up to the middle of a character, then closes.
+    CutInCharacter,
+    /// Answers a stream byte by byte, its words in Chinese.
+    ByteByByte,
+    /// Answers a stream and closes without `[DONE]`.
+    WithoutDone,
+    /// Ends a stream twice.
+    DoneTwice,
+    /// Answers 200 with somebody else's page.
+    Page,
+    /// Sends the event that says why the model stopped, then nothing more.
+    StallingBeforeDone,
+    /// Sends events until its reader is gone.
+    Endless,
 }
+
+use wire::{completion, event, head, plain, raw, some_events, whole_stream};
 
 /// Events of a stream before the one that ends it.
 pub(crate) const EVENTS: usize = 5;
@@ -179,6 +201,14 @@ async fn serve(mut stream: TcpStream, told: Arc<Told>) {
         let mood = *told.mood.lock().expect("not poisoned");
         let streams = body.contains("\"stream\":true");
         let served = match mood {
+            Mood::Silent | Mood::CutInCharacter | Mood::StallingBeforeDone | Mood::Endless => {
+                return breaking(&mut stream, &told.name, mood).await;
+            }
+            Mood::ByteByByte if streams => wire::byte_by_byte(&mut stream).await,
+            Mood::ByteByByte => plain(&mut stream, 200, &completion(WORD)).await,
+            Mood::WithoutDone => wire::ended(&mut stream, &told.name, "").await,
+            Mood::DoneTwice => wire::ended(&mut stream, &told.name, "data: [DONE]\n\ndata: [DONE]\n\n").await,
+            Mood::Page => wire::page(&mut stream).await,
             Mood::Well if streams => whole_stream(&mut stream, &told.name).await,
             Mood::Well => plain(&mut stream, 200, &completion(&told.name)).await,
             Mood::Refusing(status) => {
@@ -199,6 +229,30 @@ async fn serve(mut stream: TcpStream, told: Arc<Told>) {
             return;
         }
     }
+}
+
+/// The moods after which the connection serves no more.
+async fn breaking(stream: &mut TcpStream, name: &str, mood: Mood) {
+    match mood {
+        Mood::CutInCharacter => {
+            some_events(stream, name, 2).await;
+            let whole = event(&format!("{{\"content\":\"{WORD}\"}}"), "null");
+            let cut = whole.find(WORD).expect("its word") + 1;
+            let _reader_may_have_left = raw(stream, &whole.as_bytes()[..cut]).await;
+            return; // closes; a reset could overtake what was sent
+        }
+        Mood::StallingBeforeDone => {
+            some_events(stream, name, 1).await;
+            let _reader_may_have_left = raw(stream, event("{}", "\"stop\"").as_bytes()).await;
+        }
+        Mood::Endless => {
+            let _reader_may_have_left = raw(stream, head().as_bytes()).await;
+            let one = event(&format!("{{\"content\":\"{}\"}}", name.repeat(1000)), "null");
+            while raw(stream, one.as_bytes()).await.is_ok() {}
+        }
+        _ => {}
+    }
+    let _until_it_is_closed = stream.read(&mut [0; 16]).await;
 }
 
 /// Closes so that the other side sees a reset.
@@ -227,38 +281,4 @@ async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     }
     let path = text.split(' ').nth(1).expect("a path").to_owned();
     Some((path, String::from_utf8_lossy(&bytes[head..]).into_owned()))
-}
-
-async fn plain(stream: &mut TcpStream, status: u16, body: &str) -> std::io::Result<()> {
-    let length = body.len();
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
-    stream.write_all(format!("{head}{body}").as_bytes()).await
-}
-
-fn completion(name: &str) -> String {
-    let message = format!("{{\"role\":\"assistant\",\"content\":\"{name}\"}}");
-    let usage = "{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4}";
-    format!(
-        "{{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"message\":{message},\"finish_reason\":\"stop\"}}],\"usage\":{usage}}}"
-    )
-}
-
-fn event(delta: &str, finish: &str) -> String {
-    let data = format!(
-        "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
-    );
-    format!("{:x}\r\n{data}\r\n", data.len())
-}
-
-async fn some_events(stream: &mut TcpStream, name: &str, count: usize) {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-    let events: String = (0..count).map(|_| event(&format!("{{\"content\":\"{name}\"}}"), "null")).collect();
-    let _reader_may_have_left = stream.write_all(format!("{head}{events}").as_bytes()).await;
-}
-
-async fn whole_stream(stream: &mut TcpStream, name: &str) -> std::io::Result<()> {
-    some_events(stream, name, EVENTS).await;
-    let done = "data: [DONE]\n\n";
-    let end = format!("{}{:x}\r\n{done}\r\n0\r\n\r\n", event("{}", "\"stop\""), done.len());
-    stream.write_all(end.as_bytes()).await
 }

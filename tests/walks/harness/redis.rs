@@ -1,6 +1,7 @@
 //! A Redis server for walks.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use super::Folder;
@@ -37,6 +38,24 @@ impl Redis {
         server.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder.path());
         let server = server.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         server.expect("redis-server starts; `apt-get install redis-server` brings it")
+    }
+
+    /// Has it refuse every write, as a replica does whose master is gone.
+    pub(crate) fn reads_only(&self) {
+        self.tell(&format!("REPLICAOF 127.0.0.1 {}", self.port));
+    }
+
+    /// Takes writes again.
+    pub(crate) fn writes_again(&self) {
+        self.tell("REPLICAOF NO ONE");
+    }
+
+    fn tell(&self, command: &str) {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
+        connection.write_all(format!("{command}\r\n").as_bytes()).expect("it reads");
+        let mut said = [0; 64];
+        let length = connection.read(&mut said).expect("it answers");
+        assert!(said[..length].starts_with(b"+OK"), "{}", String::from_utf8_lossy(&said[..length]));
     }
 
     /// Ends it as a power cut would.

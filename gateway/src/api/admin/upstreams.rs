@@ -81,7 +81,8 @@ async fn one(State(app): State<App>, operator: Operator, Path(name): Path<String
 
 /// Add an upstream: the settings of `[[upstreams]]` as JSON. It is there at once, and after a restart.
 ///
-/// A secret is `{"env": "NAME"}` or `{"file": "path"}` of the server's own machine; its text is refused.
+/// A secret is `{"env": "KUBEMATE_SECRET_…"}` or a `{"file": "path"}` below `auth.secret_files` of the server's own machine;
+/// its text is refused.
 #[utoipa::path(post, path = "/admin/v1/upstreams", tag = "admin", request_body(content = Object),
     responses((status = 201, body = Sourced)))]
 async fn create(
@@ -90,7 +91,7 @@ async fn create(
     body: Body<UpstreamConfig>,
 ) -> Result<(StatusCode, Json<Sourced>), ApiError> {
     operator.must_be_of_instance()?;
-    let (upstream, text) = checked(body)?;
+    let (upstream, text) = checked(&app, body)?;
     let deed = Deed::new("upstream.create", upstream.name.clone());
     let edit = Edit::Create(Entry::Upstream(Box::new(upstream.clone())), text);
     app.audit.change(operator.caller(), deed, app.routes.edit(&app.ledger, edit)).await?;
@@ -107,7 +108,7 @@ async fn replace(
     body: Body<UpstreamConfig>,
 ) -> Result<Json<Sourced>, ApiError> {
     operator.must_be_of_instance()?;
-    let (upstream, text) = checked(body)?;
+    let (upstream, text) = checked(&app, body)?;
     same_name(&name, &upstream.name)?;
     let deed = Deed::new("upstream.replace", name);
     let edit = Edit::Replace(Entry::Upstream(Box::new(upstream.clone())), text);
@@ -153,13 +154,12 @@ async fn add(app: &App, upstream: &str, listed: &[String]) -> Result<Vec<String>
     Ok(added)
 }
 
-fn checked(body: Body<UpstreamConfig>) -> Result<(UpstreamConfig, String), ApiError> {
+fn checked(app: &App, body: Body<UpstreamConfig>) -> Result<(UpstreamConfig, String), ApiError> {
     let upstream = body.value;
     names::check("name", &upstream.name)?;
-    if upstream.api_key.as_ref().is_some_and(|secret| secret.is_plain()) {
-        let message = "`api_key` in clear would stay in the ledger and in every copy of it; put it where the server runs and send \
-                       {\"env\": \"NAME\"} or {\"file\": \"path\"}";
-        return Err(ApiError::invalid("api_key", message));
+    if let Some(secret) = &upstream.api_key {
+        let allowed = secret.may_be_named(app.config.auth.secret_files.as_deref());
+        allowed.map_err(|why| ApiError::invalid("api_key", format!("`api_key` {why}")))?;
     }
     Ok((upstream, text(&body.bytes)?))
 }

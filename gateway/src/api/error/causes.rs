@@ -4,6 +4,7 @@ use kubemate_corpus::CorpusError;
 use kubemate_engine::EngineError;
 use kubemate_ledger::LedgerError;
 use kubemate_objects::ObjectsError;
+use kubemate_vectors::VectorsError;
 
 use super::ApiError;
 
@@ -13,7 +14,7 @@ impl From<LedgerError> for ApiError {
             LedgerError::NotFound { kind, id } => Self::NotFound { kind, id },
             LedgerError::Conflict(message) => Self::Conflict(message),
             LedgerError::Invalid(message) => Self::Invalid { message, param: None, code: None },
-            error @ LedgerError::LeaseLost => Self::internal(error),
+            error @ (LedgerError::LeaseLost | LedgerError::Setup(_)) => Self::internal(error),
             LedgerError::Store(cause) => {
                 tracing::error!(error = %cause, "the ledger failed");
                 Self::Unavailable("the ledger does not answer; try again soon".to_owned())
@@ -26,7 +27,26 @@ impl From<ObjectsError> for ApiError {
     fn from(error: ObjectsError) -> Self {
         match error {
             ObjectsError::DiskFull => {
-                Self::Unavailable("the disk below `store.data_dir` is full; free some space and try again".to_owned())
+                Self::Unavailable("no space is left where files are kept; free some and try again".to_owned())
+            }
+            ObjectsError::Store(_) | ObjectsError::Setup(_) => {
+                tracing::error!(error = %error, "the object store failed");
+                Self::Unavailable("the object store does not answer; try again soon".to_owned())
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<VectorsError> for ApiError {
+    fn from(error: VectorsError) -> Self {
+        match error {
+            VectorsError::DiskFull => {
+                Self::Unavailable("the disk that holds the vectors is full; free some space and try again".to_owned())
+            }
+            VectorsError::Store { doing, cause } => {
+                tracing::error!(error = %cause, doing, "the vector store failed");
+                Self::Unavailable("the vector store does not answer; try again soon".to_owned())
             }
             error => Self::internal(error),
         }
@@ -60,6 +80,7 @@ impl From<CorpusError> for ApiError {
             CorpusError::Ledger(error) => error.into(),
             CorpusError::Engine(error) => error.into(),
             CorpusError::Objects(error) => error.into(),
+            CorpusError::Vectors(error) => error.into(),
             CorpusError::Invalid(message) => Self::Invalid { message, param: None, code: None },
             error => Self::internal(error),
         }

@@ -69,11 +69,9 @@ pub(in crate::api) async fn create(
     let answer = Some(u64::from(request.max_tokens.unwrap_or(DEFAULT_TOKENS)));
     let estimate = Estimate::new(&body.bytes, answer, u64::from(request.n.unwrap_or(1)))
         .of_prompts(request.prompt.as_ref().map_or(1, Input::len) as u64)
+        .streamed(request.streams())
         .by_local(&app.local, &name);
     let mut meter = app.usage.admit(&caller, &request.model, "completion", estimate).await?;
-    if request.streams() {
-        meter.streams();
-    }
     meter.routed(Chosen::here(&name));
     let events = meter.watch(generate(&app, &name, &request).await)?;
     if request.streams() {
@@ -235,6 +233,7 @@ fn stream(request: &CompletionRequest, mut events: Events, mut meter: Meter) -> 
                 yield Frame::data(&writer.piece(vec![choice], usage));
             }
         }
+        meter.answered();
         if counted {
             yield Frame::data(&writer.piece(Vec::new(), StreamUsage::Total(writer.usage())));
         }
@@ -253,6 +252,7 @@ async fn collect(request: &CompletionRequest, mut events: Events, mut meter: Met
             None => drop(choices.insert(piece.index, piece)),
         }
     }
+    meter.answered();
     let usage = writer.usage();
     Ok(Completion::whole(writer.id, writer.created, writer.model, choices.into_values().collect(), usage))
 }

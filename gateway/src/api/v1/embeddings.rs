@@ -63,6 +63,7 @@ pub(in crate::api) async fn create(
             meter.routed(Chosen::here(&name));
             let (answer, truncated) = meter.watch(embed(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
+            meter.answered();
             Ok(told(Json(answer).into_response(), truncated))
         }
     }

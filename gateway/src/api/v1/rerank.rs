@@ -58,6 +58,7 @@ async fn create(State(app): State<App>, caller: Caller, body: Body<RerankRequest
             meter.routed(Chosen::here(&name));
             let answer = meter.watch(rerank(&app, &name, request).await)?;
             meter.prompt(answer.usage.prompt_tokens);
+            meter.answered();
             Ok(Json(answer).into_response())
         }
     }

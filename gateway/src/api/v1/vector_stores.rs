@@ -3,6 +3,7 @@
 mod attributes;
 mod batches;
 mod files;
+mod reranking;
 mod search;
 mod shape;
 

@@ -21,7 +21,7 @@ const MAX_LINE: usize = 8 * 1024 * 1024;
 
 /// A running server and the key for it.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(in crate::cli) struct Server {
     root: String,
     authorization: Option<HeaderValue>,
     egress: Egress,
@@ -32,7 +32,7 @@ impl Server {
     ///
     /// # Errors
     /// When the address is none, or the key cannot be sent.
-    pub(super) fn new(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new(url: &str, key: Option<&str>) -> anyhow::Result<Self> {
         let root = url.trim_end_matches('/').trim_end_matches("/v1").to_owned();
         let uri: Uri = root.parse().with_context(|| format!("`{root}` is no address"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -69,6 +69,21 @@ impl Server {
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let answered = self.send(Request::get(format!("{}{path}", self.root)), Bytes::new()).await?;
+        let body = whole(answered.into_body()).await?;
+        serde_json::from_slice(&body).with_context(|| format!("{path} of {} is not Kubemate's", self.root))
+    }
+
+    /// Posts a body and reads the answer, which is no stream.
+    ///
+    /// # Errors
+    /// As [`Server::models`].
+    pub(in crate::cli) async fn post<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> anyhow::Result<T> {
+        let request = Request::post(format!("{}{path}", self.root)).header(header::CONTENT_TYPE, "application/json");
+        let answered = self.send(request, serde_json::to_vec(body)?.into()).await?;
         let body = whole(answered.into_body()).await?;
         serde_json::from_slice(&body).with_context(|| format!("{path} of {} is not Kubemate's", self.root))
     }

@@ -56,7 +56,14 @@ fn an_unknown_key_names_the_nearest_known_one() {
 
 #[test]
 fn replicas_need_shared_stores() {
-    assert!(refusal("[server]\nreplicas = 2", &[]).contains("server.replicas = 1"));
+    let all = refusal("[server]\nreplicas = 2", &[]);
+    for way in
+        ["store.ledger.url", "store.objects.kind", "store.vectors.kind", "store.cache.kind", "server.replicas = 1"]
+    {
+        assert!(all.contains(way), "{all}");
+    }
+    let ledger = "[server]\nreplicas = 2\n[store.ledger]\nurl = 'postgres://u@h/d'";
+    assert!(!refusal(ledger, &[]).contains("store.ledger"));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use kubemate_corpus::SearchConfig;
 use serde_json::{Map, Value, json};
 
 use crate::house::House;
@@ -49,7 +48,7 @@ pub(crate) async fn measure(embedder: &str, wanted: &[String]) -> Result<Value, 
     for book in BOOKS.iter().filter(|book| wanted.is_empty() || wanted.iter().any(|name| name == book.package)) {
         report.insert(book.package.to_owned(), of_book(embedder, book).await?);
     }
-    Ok(json!({"embedder": embedder, "weight in use": SearchConfig::default().lexical_weight, "books": report}))
+    Ok(json!({"embedder": embedder, "books": report}))
 }
 
 async fn of_book(embedder: &str, book: &Book) -> Result<Value, Box<dyn Error>> {

@@ -30,6 +30,8 @@ pub(super) struct Atom {
     pub(super) header: Option<usize>,
     /// Whether it ends inside a sentence, cut for its length.
     pub(super) cut: bool,
+    /// A hash of its text, the same in every version of a document.
+    pub(super) print: u64,
 }
 
 /// All pieces of a document with their tokens, none above `longest` tokens except where one character has more.
@@ -63,7 +65,8 @@ fn pieces(document: &Document) -> Vec<Atom> {
         };
         let header = header.filter(|_| block.kind == BlockKind::TableRow);
         for range in split(&document.text, block) {
-            let atom = Atom { range, tokens: 0, block: number, kind: block.kind, page: block.page, header, cut: false };
+            let (kind, page) = (block.kind, block.page);
+            let atom = Atom { range, tokens: 0, block: number, kind, page, header, cut: false, print: 0 };
             shorten(&document.text, atom, &mut found);
         }
     }
@@ -128,11 +131,22 @@ fn measure(text: &str, window: &[Atom], counter: &dyn TokenCounter, longest: usi
             }
             let (mut piece, rest) = cut(text, &atom, at);
             piece.tokens = inside(&ends, &piece.range).len();
+            piece.print = print(text, &piece.range);
             atoms.push(piece);
             atom = rest;
         }
+        atom.print = print(text, &atom.range);
         atoms.push(atom);
     }
+}
+
+/// FNV-1a of the text in a range, with the last step of SplitMix64, so that its order is as good as chance.
+fn print(text: &str, range: &Range<usize>) -> u64 {
+    let bytes = text.get(range.clone()).unwrap_or_default().bytes();
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
 /// The token ends in a range of the text.

@@ -19,7 +19,7 @@ pub struct ChunkConfig {
 
 impl Default for ChunkConfig {
     fn default() -> Self {
-        Self { tokens: 320, overlap: 48, heading_prefix: true }
+        Self { tokens: 448, overlap: 48, heading_prefix: true }
     }
 }
 

@@ -48,7 +48,8 @@ pub(super) struct Support {
 impl Source {
     pub(super) fn new(offered: &Offered) -> Self {
         let text = offered.found.passage.text.as_str();
-        let mut header: Option<Terms> = None;
+        // The header of a table that goes on from an earlier passage stands among the headings.
+        let mut header = offered.found.passage.heading.last().filter(|line| is_row(line)).map(|line| Terms::of(line));
         let read = |range: Range<usize>| {
             let line = text.get(range.clone()).unwrap_or_default();
             let terms = Terms::of(line);
@@ -119,6 +120,7 @@ impl Annotation {
         let found = &offered.found;
         let passage = &found.passage;
         let quote = passage.text.get(range.clone()).unwrap_or_default().to_owned();
+        let page = page_at(passage, range.start);
         let start = passage.start + count(passage.text.get(..range.start).unwrap_or_default());
         Self {
             index: 0,
@@ -126,7 +128,8 @@ impl Annotation {
             store: found.store.clone(),
             file: found.file.clone(),
             filename: found.filename.clone(),
-            page: page_at(passage, range.start),
+            page,
+            page_end: page_at(passage, range.end.saturating_sub(1)).filter(|last| Some(*last) != page),
             start,
             end: start + count(&quote),
             quote,

@@ -72,6 +72,9 @@ fn a_quote_names_its_own_page_of_a_passage_over_two() {
     assert_eq!(page(&offered, "The warranty lasts three years."), Some(7));
     assert_eq!(page(&offered, "It covers parts\n\nand labour"), Some(7), "the page it begins on");
     assert_eq!(page(&offered, "and labour at the depot."), Some(8));
+    let over = offered.found.passage.text.find("It covers").unwrap();
+    let over = Annotation::of(&offered, over..offered.found.passage.text.len());
+    assert_eq!((over.page, over.page_end), (Some(7), Some(8)));
     let cited = cite("Labour at the depot.", &[offered], &CiteConfig::default());
     assert_eq!(cited.annotations[0].page, Some(8), "{cited:?}");
 }
@@ -164,6 +167,21 @@ fn annotations_come_while_the_answer_is_being_written() {
     assert_eq!(piece.annotations.len(), 1);
     assert_eq!(piece.text, " Also");
     assert_eq!(citer.finish().annotations, []);
+}
+
+#[test]
+fn behind_a_quote_only_news_that_is_supported_is_let_through() {
+    let quote = "Full-time employees receive 15 days of paid annual leave.";
+    let answer = "Full-time employees receive 15 days of paid leave [1]. Unused days expire on 31 March [1]. Employees \
+        also receive 25 days of sick leave. Unused days expire on 31 March. Dr. Ada Wong approves exceptions";
+    for pieces in [vec![answer], answer.split_inclusive(' ').collect()] {
+        let mut sieve = Sieve::new(&both(), quote);
+        let mut passed: String = pieces.into_iter().map(|piece| sieve.push(piece)).collect();
+        passed.push_str(&sieve.finish());
+        assert_eq!(passed, "Unused days expire on 31 March. Dr. Ada Wong approves exceptions");
+    }
+    let mut sieve = Sieve::new(&both(), "");
+    assert_eq!(sieve.push("I am happy to help! The capital of France is Paris.") + &sieve.finish(), "");
 }
 
 proptest! {

@@ -32,16 +32,18 @@ struct Candidate {
 }
 
 impl Candidates {
-    /// Fuses the hits of one query and keeps each passage's best place.
-    pub(super) fn add(&mut self, arms: Vec<Arms>, lexical_weight: f32) {
+    /// Fuses the hits of one query and keeps each passage's best place. `weight` is that of the words beside the vectors of
+    /// a model; where it is 0 or 1, what only the other arm has found is left out.
+    pub(super) fn add(&mut self, arms: Vec<Arms>, weight: impl Fn(&str) -> f32) {
         let mut lists: Vec<(f32, Vec<Scored<Uuid>>)> = Vec::new();
         let mut models: Vec<String> = Vec::new();
         let mut lexical = Vec::new();
+        let lexical_weight = arms.iter().map(|arms| weight(&arms.model)).sum::<f32>() / arms.len().max(1) as f32;
         for arms in arms {
             // Cosines of one model compare across knowledge bases; those of two models do not.
             let at = models.iter().position(|model| *model == arms.model).unwrap_or_else(|| {
                 models.push(arms.model.clone());
-                lists.push((1.0 - lexical_weight, Vec::new()));
+                lists.push((1.0 - weight(&arms.model), Vec::new()));
                 models.len() - 1
             });
             if let Some((_, list)) = lists.get_mut(at) {
@@ -51,6 +53,7 @@ impl Candidates {
             self.remember(arms);
         }
         lists.push((lexical_weight, lexical));
+        lists.retain(|(weight, _)| *weight > 0.0);
         self.merge(fuse(&lists));
     }
 
@@ -85,10 +88,13 @@ impl Candidates {
         known.map(|candidate| candidate.passage.text.clone()).collect()
     }
 
-    /// Puts the first candidates into the order of a reranker's scores; the others stay behind them.
-    pub(super) fn reorder(&mut self, scores: &[f32]) {
-        let reranked = self.order.iter().zip(scores).map(|(hit, score)| Scored { key: hit.key, score: *score });
-        let reranked = fuse(&[(1.0, reranked.collect())]);
+    /// Puts the first candidates into the order of a reranker's scores, beside which the order they had still counts;
+    /// the others stay behind them.
+    pub(super) fn reorder(&mut self, scores: &[f32], weight: f32) {
+        let first = || self.order.iter().zip(scores);
+        let new = first().map(|(hit, score)| Scored { key: hit.key, score: *score }).collect();
+        let old = first().map(|(hit, _)| *hit).collect();
+        let reranked = fuse(&[(weight, new), (1.0 - weight, old)]);
         let below = 0.5; // behind all reranked ones, which take the upper half
         let upper = reranked.iter().map(|hit| Scored { key: hit.key, score: below + hit.score * (1.0 - below) });
         let lower = self.order.iter().skip(reranked.len());

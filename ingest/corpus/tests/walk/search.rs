@@ -1,6 +1,6 @@
 //! Who finds what.
 
-use kubemate_corpus::{CorpusError, SearchRequest};
+use kubemate_corpus::{CorpusError, Rerank, SearchRequest};
 use kubemate_ledger::LedgerError;
 
 use crate::house::{COMMON, House, book, section, tenant};
@@ -66,4 +66,39 @@ async fn the_best_hit_comes_first_and_scores_fall() {
     assert!(found[0].passage.text.contains("subject7"));
     assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
     assert!(found[0].evidence > found[8].evidence);
+}
+
+#[tokio::test]
+async fn a_weight_of_one_or_zero_asks_one_side_only() {
+    let (house, a) = (House::new().await, tenant("a"));
+    let store = house.store(&a).await;
+    house.add(&a, &store, "book.md", &book(9)).await;
+    house.settle().await;
+    let ask = async |weight, query: &str| {
+        let request = SearchRequest {
+            lexical_weight: Some(weight),
+            rerank: Rerank::Off,
+            ..SearchRequest::new(vec![query.to_owned()], 50)
+        };
+        house.corpus().search(&a, std::slice::from_ref(&store), request).await.unwrap()
+    };
+    assert_eq!(ask(0.0, "penguins").await.len(), 9, "every passage is somehow near");
+    assert_eq!(ask(1.0, "subject7").await.len(), 9, "every passage holds a word of it");
+    assert_eq!(ask(1.0, "penguins").await, []);
+}
+
+#[tokio::test]
+async fn a_second_look_keeps_what_was_found() {
+    let (house, a) = (House::new().await, tenant("a"));
+    let store = house.store(&a).await;
+    house.add(&a, &store, "book.md", &book(9)).await;
+    house.settle().await;
+    let ask = async |rerank| {
+        let request = SearchRequest { rerank, ..SearchRequest::new(vec!["subject7 item 7".to_owned()], 50) };
+        house.corpus().search(&a, std::slice::from_ref(&store), request).await.unwrap()
+    };
+    let (plain, again) = (ask(Rerank::Off).await, ask(Rerank::Own).await);
+    assert_eq!(plain.len(), again.len());
+    assert!(again[0].passage.text.contains("subject7"));
+    assert!(again.windows(2).all(|pair| pair[0].score >= pair[1].score));
 }

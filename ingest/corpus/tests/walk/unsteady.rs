@@ -120,6 +120,18 @@ impl<S: VectorStore> VectorStore for Unsteady<S> {
     async fn count(&self, tenant: &TenantId, space: &SpaceId) -> Result<u64, VectorsError> {
         self.inner.count(tenant, space).await
     }
+    async fn spec(&self, tenant: &TenantId, space: &SpaceId) -> Result<Option<SpaceSpec>, VectorsError> {
+        self.inner.spec(tenant, space).await
+    }
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        space: &SpaceId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Point>, VectorsError> {
+        self.inner.page(tenant, space, after, limit).await
+    }
     async fn check(&self) -> Result<(), VectorsError> {
         self.inner.check().await
     }

@@ -122,7 +122,7 @@ fn fill(pattern: &str, levels: &[Level], counts: &[Option<usize>; LEVELS]) -> St
 }
 
 /// A count in one of Word's number formats.
-pub(super) fn spell(count: usize, format: &str) -> String {
+pub(crate) fn spell(count: usize, format: &str) -> String {
     match format {
         "upperLetter" => letters(count, b'A'),
         "lowerLetter" => letters(count, b'a'),

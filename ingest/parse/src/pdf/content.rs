@@ -20,14 +20,14 @@ const MOST_STATES: usize = 512;
 
 /// One glyph, in points from the upper left corner of the page as it is shown.
 #[derive(Debug, Clone)]
-pub(super) struct Glyph {
-    pub(super) text: Rc<str>,
-    pub(super) origin: Point,
+pub(crate) struct Glyph {
+    pub(crate) text: Rc<str>,
+    pub(crate) origin: Point,
     /// From its origin to that of the next.
-    pub(super) advance: Vec2,
-    pub(super) size: f64,
-    pub(super) bold: bool,
-    pub(super) mono: bool,
+    pub(crate) advance: Vec2,
+    pub(crate) size: f64,
+    pub(crate) bold: bool,
+    pub(crate) mono: bool,
 }
 
 /// Reads pages one after the other.

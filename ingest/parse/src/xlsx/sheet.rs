@@ -1,9 +1,8 @@
 //! One worksheet: its rows, in one pass.
 
-use std::collections::HashMap;
-
 use super::Book;
 use crate::builder::Builder;
+use crate::merges::Merges;
 use crate::table::Table;
 use crate::xml::{Node, Tag, Xml};
 use crate::{Limits, ParseError};
@@ -14,7 +13,7 @@ const LAST_COLUMN: usize = 16_384;
 /// Reads a sheet into the builder and says whether it has any text.
 pub(super) fn read(content: &[u8], book: &Book, builder: &mut Builder<'_>) -> Result<bool, ParseError> {
     let limits = builder.limits();
-    let mut sheet = Sheet { book, merges: Merges::read(content, limits)?, row: 0, filled: false };
+    let mut sheet = Sheet { book, merges: merges(content, limits)?, row: 0, filled: false };
     let mut table = Table::default();
     let mut xml = Xml::new(content, limits);
     loop {
@@ -113,55 +112,28 @@ fn after_rows(content: &[u8]) -> &[u8] {
     at.and_then(|at| content.get(at..)).unwrap_or_default()
 }
 
-/// Cells merged downwards: the rows below are given the text, since a reader sees it beside each of them.
-#[derive(Default)]
-struct Merges {
-    /// Last row of a merge by its first row and column.
-    ends: HashMap<(usize, usize), usize>,
-    /// Text being carried down, by column, with its last row.
-    carried: HashMap<usize, (usize, String)>,
-}
-
-impl Merges {
-    /// The list stands behind the rows, so it is looked for first.
-    fn read(content: &[u8], limits: &Limits) -> Result<Self, ParseError> {
-        let mut merges = Self::default();
-        let rest = after_rows(content);
-        let mark = b"<mergeCells";
-        let Some(at) = rest.windows(mark.len()).position(|window| window == mark) else {
-            return Ok(merges);
-        };
-        let mut xml = Xml::new(rest.get(at..).unwrap_or_default(), limits);
-        loop {
-            match xml.next()? {
-                Node::Open(tag) if tag.name().as_str() == "mergeCell" => {
-                    let range = tag.attribute("ref").unwrap_or_default();
-                    if let Some((first, last)) = range.split_once(':')
-                        && let (Some(column), Some(top), Some(bottom)) = (column(first), row(first), row(last))
-                        && bottom > top
-                    {
-                        merges.ends.insert((top, column), bottom);
-                    }
+/// The list stands behind the rows, so it is looked for first.
+fn merges(content: &[u8], limits: &Limits) -> Result<Merges, ParseError> {
+    let mut merges = Merges::default();
+    let rest = after_rows(content);
+    let mark = b"<mergeCells";
+    let Some(at) = rest.windows(mark.len()).position(|window| window == mark) else {
+        return Ok(merges);
+    };
+    let mut xml = Xml::new(rest.get(at..).unwrap_or_default(), limits);
+    loop {
+        match xml.next()? {
+            Node::Open(tag) if tag.name().as_str() == "mergeCell" => {
+                let range = tag.attribute("ref").unwrap_or_default();
+                if let Some((first, last)) = range.split_once(':')
+                    && let (Some(column), Some(top), Some(bottom)) = (column(first), row(first), row(last))
+                {
+                    merges.add(column, top, bottom);
                 }
-                Node::Close(name) if name.as_str() == "mergeCells" => return Ok(merges),
-                Node::End => return Ok(merges),
-                _ => {}
             }
-        }
-    }
-
-    fn fill(&mut self, row: usize, cells: &mut [String]) {
-        if self.ends.is_empty() {
-            return;
-        }
-        for (column, cell) in cells.iter_mut().enumerate() {
-            if let Some(end) = self.ends.get(&(row, column)) {
-                self.carried.insert(column, (*end, cell.clone()));
-            } else if cell.is_empty()
-                && let Some((_, text)) = self.carried.get(&column).filter(|(end, _)| row <= *end)
-            {
-                cell.clone_from(text);
-            }
+            Node::Close(name) if name.as_str() == "mergeCells" => return Ok(merges),
+            Node::End => return Ok(merges),
+            _ => {}
         }
     }
 }

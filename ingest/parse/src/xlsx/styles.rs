@@ -17,7 +17,7 @@ enum Shown {
 
 /// The formats of the cell styles, by index.
 #[derive(Debug, Default)]
-pub(super) struct Styles {
+pub(crate) struct Styles {
     cells: Vec<Shown>,
 }
 
@@ -49,8 +49,14 @@ impl Styles {
         }
     }
 
+    /// From the number formats of the cell styles, each a built-in's number or the code of its own.
+    pub(crate) fn of(formats: &[u16], custom: &HashMap<u16, String>) -> Self {
+        let code = |id: &u16| custom.get(id).map(String::as_str).or_else(|| built_in(i64::from(*id)));
+        Self { cells: formats.iter().map(|id| shown(code(id).unwrap_or("General"))).collect() }
+    }
+
     /// A stored number as the cell's style shows it.
-    pub(super) fn show(&self, style: usize, value: f64, from_1904: bool) -> String {
+    pub(crate) fn show(&self, style: usize, value: f64, from_1904: bool) -> String {
         match self.cells.get(style) {
             Some(Shown::Date(format)) => format.show(value, from_1904).unwrap_or_else(|| general(value)),
             Some(Shown::Number(format)) => format.show(value),

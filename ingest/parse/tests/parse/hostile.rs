@@ -59,12 +59,15 @@ fn what_cannot_be_read_says_why() {
     assert_eq!(code_of(b" \n\t \n", "a.txt"), "empty_file");
     assert_eq!(code_of(b"\x89PNG\r\n\x1a\n", "a.png"), "unsupported_file");
     assert_eq!(code_of(b"PK\x03\x04 cut", "a.docx"), "broken_file");
-    assert_eq!(code_of(&archive(&[("a.txt", b"x")]), "a.zip"), "unsupported_file");
+    let whole = fixture("manual-en.pdf");
+    assert_eq!(code_of(&whole[..whole.len() * 2 / 3], "a.pdf"), "broken_file");
+    assert_eq!(code_of(b"Not found", "a.pdf"), "broken_file");
+    assert_eq!(code_of(b"<html>Please log in</html>", "a.xlsx"), "broken_file");
+    assert_eq!(code_of(b"", "a.pdf"), "empty_file");
     assert_eq!(code_of(&docx("<w><p/></w>"), "a.docx"), "no_text");
-    let old = [&b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"[..], &[0; 600]].concat();
-    assert_eq!(code_of(&old, "a.doc"), "unsupported_file");
-    let wide: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert_eq!(code_of(&[old, wide].concat(), "a.docx"), "encrypted_file");
+    assert_eq!(code_of(&fixture("guide-en.doc"), "a.doc"), "unsupported_file");
+    let cut = [&b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"[..], &[0; 600]].concat();
+    assert_eq!(code_of(&cut, "a.doc"), "broken_file");
 }
 
 #[test]

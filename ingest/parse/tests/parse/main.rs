@@ -1,10 +1,13 @@
 //! What a person asks of a file: facts on known pages, and refusals that say what to do.
 #![cfg(test)]
 
+mod formats;
 mod hostile;
 mod layout;
+mod locked;
 mod made;
 mod mail;
+mod messages;
 mod office;
 mod pdf;
 mod random;

@@ -7,7 +7,17 @@ use crate::{assert_sound, fixture};
 
 const NAMES: [&str; 9] = ["a.txt", "a.md", "a.html", "a.csv", "a.eml", "a.pdf", "a.docx", "a.xlsx", "a"];
 
-const FIXTURES: [&str; 11] = [
+const FIXTURES: [&str; 21] = [
+    "tables.xls",
+    "guide-en.odt",
+    "tables.ods",
+    "review.odp",
+    "contract-zh.rtf",
+    "handbook-zh.epub",
+    "notice-zh.ofd",
+    "box.mbox",
+    "bundle-gbk.zip",
+    "locked.xlsx",
     "guide-en.docx",
     "review.pptx",
     "tables.xlsx",

@@ -42,7 +42,7 @@ impl Bench {
         sequences: &[&[u32]],
         priority: Priority,
     ) -> impl Future<Output = Result<Vec<Vec<f32>>, EngineError>> + 'a {
-        let tasks = sequences.iter().map(|ids| Task { tokens: ids.to_vec() }).collect();
+        let tasks = sequences.iter().map(|ids| Task { tokens: ids.to_vec(), want: Want::Pooled }).collect();
         self.scheduler.run(tasks, priority)
     }
 
@@ -144,7 +144,7 @@ async fn a_dropped_request_is_not_computed() {
 async fn a_stopped_model_answers_what_waits() {
     let mut bench = Bench::new(ROOMY);
     let (scheduler, other) = (bench.scheduler, Bench::new(ROOMY));
-    let task = |id| vec![Task { tokens: vec![id] }];
+    let task = |id| vec![Task { tokens: vec![id], want: Want::Pooled }];
     let mut running = scheduler.run(task(1), Priority::Bulk).boxed_local();
     assert!(poll!(&mut running).is_pending());
     assert_eq!(bench.begun.recv().unwrap(), [[1]]);

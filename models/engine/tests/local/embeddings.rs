@@ -94,6 +94,28 @@ async fn a_text_has_the_same_vector_alone_and_in_any_batch() {
 }
 
 #[tokio::test]
+async fn token_states_are_the_same_alone_and_in_any_batch_and_pool_to_the_vector() {
+    for model in [E5, MINILM] {
+        let embedder = open(model);
+        let texts: Vec<EmbedInput> = cases(model).iter().map(|case| case.text.as_str().into()).collect();
+        let request = |texts| EmbedRequest { texts, purpose: Purpose::Passage, priority: Priority::Interactive };
+        let together = embedder.states(request(texts.clone())).await.unwrap();
+        let vectors = embed(&*embedder, texts.clone(), Purpose::Passage).await.vectors;
+        let alone = join_all(texts.into_iter().map(|text| embedder.states(request(vec![text])))).await;
+        for ((together, alone), vector) in together.iter().zip(alone).zip(&vectors) {
+            assert!(*together == alone.unwrap()[0], "{model}: every bit is the same");
+            assert_eq!(together.whole(), vector);
+        }
+        let words = embedder.states(request(vec!["Hello".into()])).await.unwrap();
+        assert_eq!(
+            words[0].tokens().count(),
+            embedder.tokenizer().count("Hello"),
+            "{model}: no prefix, no special tokens"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_tokenizers_cut_as_the_references_do() {
     for model in [E5, MINILM] {
         let tokenizer = open(model).tokenizer();

@@ -39,9 +39,13 @@ pub struct RankingOptions {
     /// 0 to 1; worse results are dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score_threshold: Option<f64>,
-    /// How meaning and words are weighed.
+    /// How meaning and words are weighed. A weight of 0 leaves out what only that side finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hybrid_search: Option<HybridWeights>,
+    /// Extension: who orders the best results once more: `none`, `own` (late interaction of the store's embedder), or
+    /// the name of a model of `/v1/rerank`. As configured when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<String>,
 }
 
 /// How meaning and words are weighed against each other.

@@ -20,6 +20,7 @@ pub(crate) fn citation() -> Annotation {
         file_id: "file-1".into(),
         filename: "手册.pdf".into(),
         page: Some(7),
+        page_end: None,
         start: 1200,
         end: 1207,
         quote: "保修期为三年。".into(),

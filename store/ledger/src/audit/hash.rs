@@ -1,5 +1,7 @@
 //! What is hashed, byte for byte.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -41,14 +43,28 @@ pub(super) fn canonical(value: &Json, out: &mut String) {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| key.as_str());
             list(out, ['{', '}'], &entries, |(key, value), out| {
-                out.push_str(&Json::from(key.as_str()).to_string());
+                quoted(key, out);
                 out.push(':');
                 canonical(value, out);
             });
         }
         Json::Array(items) => list(out, ['[', ']'], items, canonical),
-        leaf => out.push_str(&leaf.to_string()),
+        Json::String(text) => quoted(text, out),
+        leaf => {
+            let _text_takes_all = write!(out, "{leaf}");
+        }
     }
+}
+
+/// Names and ids need no escapes: then nothing is made but what is appended.
+fn quoted(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        let _text_takes_all = write!(out, "{}", Json::from(text));
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 fn list<T>(out: &mut String, [open, close]: [char; 2], items: &[T], mut write: impl FnMut(&T, &mut String)) {

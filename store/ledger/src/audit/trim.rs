@@ -71,7 +71,7 @@ impl Ledger {
             at_ms: now_ms,
             detail: json!({"through": through, "hash": last.hash, "rows": gone, "retention_days": days}),
         };
-        append(&txn, vec![event]).await?;
+        append(&txn, &[event]).await?;
         txn.commit().await?;
         Ok(gone)
     }

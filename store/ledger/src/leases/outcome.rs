@@ -60,6 +60,9 @@ impl Ledger {
     /// [`LedgerError::LeaseLost`], [`LedgerError::Invalid`] for an index job.
     pub async fn complete_removal(&self, job: &JobRow, now: i64) -> Result<(), LedgerError> {
         let txn = self.begin().await?;
+        if let JobKind::RemoveDocument { store, .. } = &job.kind {
+            stores::hold(&txn, &job.tenant, store).await?;
+        }
         end(&txn, job, JobState::Done, now).await?;
         match &job.kind {
             JobKind::IndexDocument { .. } => return Err(wrong_kind(job)),

@@ -15,6 +15,7 @@ pub(super) async fn run(ledger: &Ledger) -> Result<(), LedgerError> {
     the_audit_chain_holds(ledger).await?;
     trimming_keeps_the_chain(ledger).await?;
     usage_is_booked_once_and_summed(ledger).await?;
+    names_that_a_client_made_up_are_recorded(ledger).await?;
     budgets_find_what_was_spent(ledger).await?;
     limits_are_set_and_taken_off(ledger).await?;
     settings_are_kept(ledger).await?;
@@ -138,6 +139,29 @@ async fn usage_is_booked_once_and_summed(ledger: &Ledger) -> Result<(), LedgerEr
     assert!(all.iter().any(|sum| sum.name == case.tenant.as_str() && sum.requests == 2 && sum.cost_nanos == 14));
     let other = Case::new(ledger).await?;
     assert_eq!(ledger.usage(&other.tenant, (day, end), UsageBy::Project, &any).await?, []);
+    Ok(())
+}
+
+/// Records are written in batches and tried again: one that can never be written would hold up all behind it.
+async fn names_that_a_client_made_up_are_recorded(ledger: &Ledger) -> Result<(), LedgerError> {
+    let case = Case::new(ledger).await?;
+    let wild = "m\0\u{1}\u{fffe}\u{10ffff}";
+    let event = AuditEvent { target: wild.to_owned(), ..event(&case, NOW_MS) };
+    ledger.record_calls(&[row(&case, wild, NOW)], &[event]).await?;
+    let sums = ledger.usage(&case.tenant, (NOW, NOW + 1), UsageBy::Model, &UsageFilter::default()).await?;
+    assert_eq!(sums.iter().map(|sum| sum.name.as_str()).collect::<Vec<_>>(), ["m\u{fffd}\u{1}\u{fffe}\u{10ffff}"]);
+    assert_eq!(ledger.verify_audit().await?.broken_at, None);
+    let new = NewAssistant {
+        name: wild.to_owned(),
+        model: String::new(),
+        instructions: String::new(),
+        store_ids: Vec::new(),
+        settings: json!({"text": wild}),
+    };
+    match ledger.create_assistant(&case.tenant, new, NOW).await {
+        Ok(saved) => assert_eq!(saved.settings, json!({"text": wild})),
+        refused => assert_invalid(refused, "a name that this database cannot keep"),
+    }
     Ok(())
 }
 

@@ -1,9 +1,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubemate_ledger::{AuditEvent, Completed, JobKind, Json, Ledger, NewDocument, Outcome, Page};
+use kubemate_identity::{ApiKey, ProjectId, Rights};
+use kubemate_ledger::{AuditEvent, Completed, JobKind, Json, Ledger, NewDocument, NewKey, Outcome, Page};
 use tokio::task::JoinSet;
 
-use crate::on_disk::{NOW, NOW_MS, OnDisk, new_document, new_file, store, tenant, upload};
+use crate::{
+    on_disk::{NOW, NOW_MS, new_document, new_file, store, tenant, upload},
+    place::{Place, in_each_place},
+};
+
+in_each_place!(
+    sixteen_workers_take_each_of_two_hundred_jobs_once,
+    workers_of_two_processes_take_each_job_once,
+    a_hundred_writers_never_see_a_locked_database,
+    one_file_attached_by_many_at_once_is_one_document,
+    deleting_a_file_while_it_is_attached_leaves_no_document_of_it,
+    two_first_starts_agree_on_the_admin_key,
+    a_caller_that_goes_away_leaves_no_half_change,
+    two_who_narrow_a_key_at_once_leave_what_both_leave,
+    a_document_attached_while_its_clean_up_ends_is_whole,
+);
 
 const WORKERS: usize = 16;
 const JOBS: usize = 200;
@@ -48,16 +64,12 @@ async fn every_job_is_taken_once(ledgers: &[Ledger]) {
     assert_eq!(revisions[&store], 200, "each completion told the search caches");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixteen_workers_take_each_of_two_hundred_jobs_once() {
-    let disk = OnDisk::new();
-    every_job_is_taken_once(&[disk.open().await]).await;
+async fn sixteen_workers_take_each_of_two_hundred_jobs_once(place: &Place) {
+    every_job_is_taken_once(&[place.open().await]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn workers_of_two_processes_take_each_job_once() {
-    let disk = OnDisk::new();
-    every_job_is_taken_once(&[disk.open().await, disk.open().await]).await;
+async fn workers_of_two_processes_take_each_job_once(place: &Place) {
+    every_job_is_taken_once(&[place.open().await, place.open().await]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,10 +77,8 @@ async fn workers_in_memory_take_each_job_once() {
     every_job_is_taken_once(&[Ledger::in_memory().await.unwrap()]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_writers_never_see_a_locked_database() {
-    let disk = OnDisk::new();
-    let (one, other) = (disk.open().await, disk.open().await);
+async fn a_hundred_writers_never_see_a_locked_database(place: &Place) {
+    let (one, other) = (place.open().await, place.open().await);
     let store = store(&one).await;
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -90,10 +100,8 @@ async fn a_hundred_writers_never_see_a_locked_database() {
     assert_eq!((report.broken_at, report.rows), (None, 100));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_file_attached_by_many_at_once_is_one_document() {
-    let disk = OnDisk::new();
-    let ledger = disk.open().await;
+async fn one_file_attached_by_many_at_once_is_one_document(place: &Place) {
+    let ledger = place.open().await;
     let store = store(&ledger).await;
     let file = ledger.create_file(&tenant(), new_file(), NOW).await.unwrap().id.clone();
     let mut writers = JoinSet::new();
@@ -106,10 +114,8 @@ async fn one_file_attached_by_many_at_once_is_one_document() {
     assert_eq!(ledger.jobs_of(&tenant(), &store, &file).await.unwrap().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn deleting_a_file_while_it_is_attached_leaves_no_document_of_it() {
-    let disk = OnDisk::new();
-    let ledger = disk.open().await;
+async fn deleting_a_file_while_it_is_attached_leaves_no_document_of_it(place: &Place) {
+    let ledger = place.open().await;
     let store = store(&ledger).await;
     for _ in 0..20 {
         let file = ledger.create_file(&tenant(), new_file(), NOW).await.unwrap().id.clone();
@@ -124,16 +130,66 @@ async fn deleting_a_file_while_it_is_attached_leaves_no_document_of_it() {
     assert_eq!(ledger.counts(&tenant(), &store).await.unwrap().total, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_first_starts_agree_on_the_admin_key() {
-    let disk = OnDisk::new();
-    let ledger = disk.open().await;
+async fn two_first_starts_agree_on_the_admin_key(place: &Place) {
+    let ledger = place.open().await;
     let mut starts = JoinSet::new();
     for start in 0..10 {
         let ledger = ledger.clone();
         starts.spawn(async move { ledger.setting_or_put("admin", &start.to_string(), NOW).await.unwrap() });
     }
     assert_eq!(starts.join_all().await.into_iter().collect::<BTreeSet<_>>().len(), 1);
+}
+
+async fn two_who_narrow_a_key_at_once_leave_what_both_leave(place: &Place) {
+    let ledger = place.open().await;
+    ledger.ensure_tenant(&tenant(), NOW).await.unwrap();
+    let project = ledger.ensure_project(&tenant(), "p", NOW).await.unwrap();
+    let project = ProjectId::parse(&project.id).unwrap();
+    let only = |models: &[&str]| Rights {
+        models: Some(models.iter().map(|name| (*name).to_owned()).collect()),
+        ..Rights::member()
+    };
+    for _ in 0..20 {
+        let secret = ApiKey::generate().unwrap();
+        let (name, display) = (String::new(), String::new());
+        let new = NewKey { name, display, rights: only(&["a", "b", "c"]), hash: secret.hash(), maker: None };
+        let key = ledger.create_key(&tenant(), &project, new, NOW).await.unwrap().id;
+        let narrow = |rights: Rights| {
+            let (ledger, key) = (ledger.clone(), key.clone());
+            tokio::spawn(async move { ledger.narrow_key(&tenant(), &key, &rights).await.is_ok() })
+        };
+        let (left, right) = (narrow(only(&["a", "b"])), narrow(only(&["b", "c"])));
+        let done = (left.await.unwrap(), right.await.unwrap());
+        assert!(done == (true, false) || done == (false, true), "the second would have widened it: {done:?}");
+    }
+}
+
+async fn a_document_attached_while_its_clean_up_ends_is_whole(place: &Place) {
+    let (one, other) = (place.open().await, place.open().await);
+    let store = store(&one).await;
+    for _ in 0..20 {
+        let file = upload(&one, &store).await;
+        let job = one.lease_job("w", NOW_MS, 1).await.unwrap().unwrap();
+        let JobKind::IndexDocument { version, .. } = job.kind else { panic!("{job:?}") };
+        let done = Completed { version, usage_bytes: 1, chunks: 1, content_sha256: String::new() };
+        one.complete_index(&job, done, NOW).await.unwrap();
+        assert!(one.detach(&tenant(), &store, &file, NOW).await.unwrap());
+        let removal = one.lease_job("w", NOW_MS, 1).await.unwrap().unwrap();
+        let attach = {
+            let (other, store, file) = (other.clone(), store.clone(), file.clone());
+            tokio::spawn(async move { other.attach(&tenant(), &store, new_document(&file), NOW).await })
+        };
+        one.complete_removal(&removal, NOW).await.unwrap();
+        attach.await.unwrap().unwrap();
+        assert_eq!(one.document(&tenant(), &store, &file).await.unwrap().file, file);
+        let again = one.lease_job("w", NOW_MS, 1).await.unwrap().unwrap();
+        let JobKind::IndexDocument { version, .. } = again.kind else { panic!("{again:?}") };
+        let done = Completed { version, usage_bytes: 1, chunks: 1, content_sha256: String::new() };
+        one.complete_index(&again, done, NOW).await.unwrap();
+        while let Some(left) = one.lease_job("w", NOW_MS, 1).await.unwrap() {
+            one.complete_removal(&left, NOW).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
@@ -146,10 +202,8 @@ async fn workers_are_woken_by_new_jobs() {
     woken.changed().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_goes_away_leaves_no_half_change() {
-    let disk = OnDisk::new();
-    let ledger = disk.open().await;
+async fn a_caller_that_goes_away_leaves_no_half_change(place: &Place) {
+    let ledger = place.open().await;
     let store = store(&ledger).await;
     for polls in 0..40 {
         let file = ledger.create_file(&tenant(), new_file(), NOW).await.unwrap().id.clone();

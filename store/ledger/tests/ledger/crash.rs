@@ -2,16 +2,20 @@ use std::{
     collections::BTreeSet,
     env,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use kubemate_ledger::{Completed, DocumentStatus, JobKind, JobState, Ledger, Page};
 
-use crate::on_disk::{NOW, NOW_MS, OnDisk, open, store, tenant, upload};
+use crate::{
+    on_disk::{NOW, NOW_MS, store, tenant, upload},
+    place::{Place, behind, in_each_place},
+};
+
+in_each_place!(what_was_acknowledged_survives_kill_9);
 
 /// Set for the child only: where its ledger is, and the store it writes to.
-const CHILD_PATH: &str = "KUBEMATE_LEDGER_TEST_PATH";
+const CHILD_ADDRESS: &str = "KUBEMATE_LEDGER_TEST_ADDRESS";
 const CHILD_STORE: &str = "KUBEMATE_LEDGER_TEST_STORE";
 /// Kills, each at another count of acknowledged writes.
 const ROUNDS: usize = 6;
@@ -26,9 +30,9 @@ struct Acknowledged {
 /// The body of the child process; without the variable there is nothing to do.
 #[tokio::test(flavor = "multi_thread")]
 async fn child_writes_until_it_is_killed() {
-    let Some(path) = env::var_os(CHILD_PATH) else { return };
+    let Ok(address) = env::var(CHILD_ADDRESS) else { return };
     let store = env::var(CHILD_STORE).unwrap();
-    let ledger = open(&PathBuf::from(path)).await;
+    let ledger = Ledger::open(&behind(&address)).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..3 {
         let (ledger, store) = (ledger.clone(), store.clone());
@@ -67,10 +71,10 @@ fn say(what: &str, file: &str) {
 }
 
 /// Runs a child and kills it once it has acknowledged `limit` writes. Reads what it said to the end.
-fn run_and_kill(path: &Path, store: &str, limit: usize, said: &mut Acknowledged) {
+fn run_and_kill(address: &str, store: &str, limit: usize, said: &mut Acknowledged) {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "crash::child_writes_until_it_is_killed", "--nocapture"])
-        .env(CHILD_PATH, path)
+        .env(CHILD_ADDRESS, address)
         .env(CHILD_STORE, store)
         .stdout(Stdio::piped())
         .spawn()
@@ -92,17 +96,14 @@ fn run_and_kill(path: &Path, store: &str, limit: usize, said: &mut Acknowledged)
     assert!(!status.success() && heard >= limit, "the child ended by itself: {status}, {heard} writes");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_kill_9() {
-    let disk = OnDisk::new();
-    let path = disk.folder().join("ledger.sqlite");
-    let ledger = open(&path).await;
+async fn what_was_acknowledged_survives_kill_9(place: &Place) {
+    let ledger = place.open().await;
     let store = store(&ledger).await;
     ledger.close().await.unwrap();
     let mut said = Acknowledged::default();
     for round in 0..ROUNDS {
-        run_and_kill(&path, &store, 5 + 17 * round, &mut said);
-        let ledger = open(&path).await;
+        run_and_kill(&place.address(), &store, 5 + 17 * round, &mut said);
+        let ledger = place.open().await;
         check(&ledger, &store, &said).await;
         ledger.close().await.unwrap();
     }

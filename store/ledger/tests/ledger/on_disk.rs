@@ -19,12 +19,9 @@ impl OnDisk {
     }
 
     pub(crate) async fn open(&self) -> Ledger {
-        open(&self.folder().join("ledger.sqlite")).await
+        let path = self.folder().join("ledger.sqlite");
+        Ledger::open(&LedgerConfig::Sqlite { path }).await.unwrap()
     }
-}
-
-pub(crate) async fn open(path: &Path) -> Ledger {
-    Ledger::open(&LedgerConfig::Sqlite { path: path.to_owned() }).await.unwrap()
 }
 
 pub(crate) fn tenant() -> TenantId {

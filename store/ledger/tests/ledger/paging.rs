@@ -2,7 +2,10 @@ use kubemate_identity::TenantId;
 use kubemate_ledger::{Ledger, NewFile, Order, Page, new_id};
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use crate::on_disk::{NOW, new_file};
+use crate::{
+    on_disk::{NOW, new_file},
+    place::Place,
+};
 
 /// When each file is made (few values, so that many share a second), the page size, the order, and after
 /// how many pages a file is added in between.
@@ -72,11 +75,21 @@ async fn holds(ledger: &Ledger, (times, limit, newest_first, disturb): (Vec<i64>
 fn pages_hold_every_item_once_and_in_order() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ledger = runtime.block_on(Ledger::in_memory()).unwrap();
-    let mut runner =
-        TestRunner::new(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() });
+    hold(&runtime, &ledger, 100);
+}
+
+#[test]
+fn pages_of_postgres_hold_every_item_once_and_in_order() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ledger = runtime.block_on(async { Place::postgres().await.open().await });
+    hold(&runtime, &ledger, 30);
+}
+
+fn hold(runtime: &tokio::runtime::Runtime, ledger: &Ledger, cases: u32) {
+    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
     runner
         .run(&plans(), |plan| {
-            runtime.block_on(holds(&ledger, plan));
+            runtime.block_on(holds(ledger, plan));
             Ok(())
         })
         .unwrap();

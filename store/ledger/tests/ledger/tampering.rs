@@ -3,27 +3,29 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use serde_json::json;
 
-use crate::on_disk::{NOW_MS, OnDisk, tenant};
+use crate::{
+    on_disk::{NOW_MS, tenant},
+    place::{Place, in_each_place},
+};
+
+in_each_place!(changed_missing_added_and_moved_rows_are_found, a_forged_trimming_is_found);
 
 const ROWS: i64 = 40;
 const TEXTS: [&str; 7] = ["tenant", "actor", "action", "target", "outcome", "detail", "hash"];
 const DAY_MS: i64 = 86_400_000;
 
-/// A ledger with a chain, and a door for an attacker who can write the file.
+/// A ledger with a chain, and a door for an attacker who can write the database.
 struct Chain {
-    _disk: OnDisk,
     ledger: Ledger,
     attacker: DatabaseConnection,
 }
 
 impl Chain {
-    async fn new() -> Self {
-        let disk = OnDisk::new();
-        let ledger = disk.open().await;
+    async fn new(place: &Place) -> Self {
+        let ledger = place.open().await;
         ledger.audit_all((0..ROWS).map(event).collect()).await.unwrap();
-        let path = disk.folder().join("ledger.sqlite");
-        let attacker = Database::connect(format!("sqlite://{}", path.display())).await.unwrap();
-        Self { _disk: disk, ledger, attacker }
+        let attacker = Database::connect(place.address()).await.unwrap();
+        Self { ledger, attacker }
     }
 
     async fn sql(&self, sql: &str) {
@@ -64,7 +66,8 @@ fn event(index: i64) -> AuditEvent {
 #[test]
 fn any_flipped_bit_is_found() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let chain = runtime.block_on(Chain::new());
+    let place = Place::file();
+    let chain = runtime.block_on(Chain::new(&place));
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() });
     let flips = (1..=ROWS, proptest::sample::select(TEXTS.to_vec()), any::<proptest::sample::Index>(), 0_u8..8);
@@ -90,14 +93,13 @@ async fn flip(chain: &Chain, seq: i64, column: &str, at: proptest::sample::Index
     assert_eq!(chain.broken_at().await, None);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn changed_missing_added_and_moved_rows_are_found() {
-    let chain = Chain::new().await;
+async fn changed_missing_added_and_moved_rows_are_found(place: &Place) {
+    let chain = Chain::new(place).await;
     assert_eq!(chain.broken_at().await, None);
     chain.keep_a_copy().await;
     for (attack, at) in [
         ("UPDATE audit SET at_ms = at_ms + 1 WHERE seq = 7", 7),
-        ("UPDATE audit SET at_ms = 'soon' WHERE seq = 9", 9),
+        (unreadable(place), 9),
         ("UPDATE audit SET tenant = NULL WHERE seq = 8", 8),
         ("DELETE FROM audit WHERE seq = 1", 1),
         ("DELETE FROM audit WHERE seq = 20", 20),
@@ -125,9 +127,16 @@ async fn changed_missing_added_and_moved_rows_are_found() {
     assert_eq!(chain.broken_at().await, Some(11), "two rows changed places");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_forged_trimming_is_found() {
-    let chain = Chain::new().await;
+/// SQLite keeps a text where a number should be; PostgreSQL refuses it, and the column itself must change.
+fn unreadable(place: &Place) -> &'static str {
+    match place {
+        Place::File(_) => "UPDATE audit SET at_ms = 'soon' WHERE seq = 9",
+        Place::Postgres(_) => "UPDATE audit SET detail = detail || ' ' WHERE seq = 9",
+    }
+}
+
+async fn a_forged_trimming_is_found(place: &Place) {
+    let chain = Chain::new(place).await;
     chain.keep_a_copy().await;
     assert_eq!(chain.ledger.trim_audit(NOW_MS + 420 * DAY_MS).await.unwrap(), 20);
     assert_eq!(chain.broken_at().await, None);

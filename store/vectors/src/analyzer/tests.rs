@@ -1,4 +1,4 @@
-use super::words;
+use super::{question_words, words};
 
 fn has(text: &str, term: &str) -> bool {
     words(text).iter().any(|word| word == term)
@@ -123,4 +123,18 @@ proptest::proptest! {
     fn mixed_text_is_analysed(text in "[第条款〔〕2024十二号银发a-z'’,./: -]{0,40}") {
         let _ = words(&text);
     }
+}
+
+#[test]
+fn traditional_and_simplified_are_the_same_words() {
+    assert_eq!(words("存款保險條例第十二條"), words("存款保险条例第12条"));
+    assert_eq!(words("銀發〔2024〕12號"), words("银发[2024]12号"));
+    assert!(words("資料庫").contains(&"资料库".to_owned()));
+}
+
+#[test]
+fn a_question_still_asks_for_what_an_older_version_wrote() {
+    let asked = question_words("資料庫");
+    assert!(asked.contains("资料库") && asked.iter().any(|term| term.contains('資')), "{asked:?}");
+    assert_eq!(question_words("资料库"), words("资料库").into_iter().collect());
 }

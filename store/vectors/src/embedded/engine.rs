@@ -8,7 +8,8 @@ use qdrant_edge::{
     EdgeVectorParams, FieldIndexOperations, HnswIndexConfig, JsonPath, Modifier, NamedQuery, NamedVectors,
     OperationResult, PayloadFieldSchema, PayloadSchemaType, PointId, PointInsertOperations, PointOperations,
     PointStruct, PointStructPersisted, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery, ScrollRequest, SearchParams,
-    UpdateOperation, Vector, VectorInternal, Vectors, WalOptions, WithPayloadInterface, WithVector,
+    UpdateOperation, Vector, VectorInternal, VectorStructInternal, Vectors, WalOptions, WithPayloadInterface,
+    WithVector,
 };
 use uuid::Uuid;
 
@@ -102,6 +103,30 @@ impl Engine {
         let with_payload = Some(WithPayloadInterface::Bool(true));
         let records = self.with("read passages", |shard| shard.retrieve(&ids, with_payload, None))?;
         records.into_iter().filter_map(|record| record.payload).map(|fields| payload::to_passage(fields.0)).collect()
+    }
+
+    /// Points above an id, ids ascending, with their vectors.
+    pub(super) fn page(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<Point>, VectorsError> {
+        let offset = match after.map(|after| after.as_u128().checked_add(1)) {
+            Some(None) => return Ok(Vec::new()),
+            Some(Some(next)) => Some(PointId::Uuid(Uuid::from_u128(next))),
+            None => None,
+        };
+        let (with_payload, with_vector) = (Some(WithPayloadInterface::Bool(true)), WithVector::Bool(true));
+        let page = ScrollRequest { offset, limit: Some(limit), with_payload, with_vector, ..ScrollRequest::default() };
+        let (records, _) = self.with("listed points", |shard| shard.scroll(page))?;
+        let mut points = Vec::new();
+        for record in records {
+            let (PointId::Uuid(id), Some(fields), Some(vectors)) = (record.id, record.payload, record.vector) else {
+                continue;
+            };
+            let VectorStructInternal::Named(mut vectors) = vectors else { continue };
+            let Some(VectorInternal::Dense(dense)) = vectors.remove(DENSE) else { continue };
+            points.push(Point { id, dense, passage: payload::to_passage(fields.0)? });
+        }
+        // While the engine indexes, a point may be there twice.
+        points.dedup_by_key(|point| point.id);
+        Ok(points)
     }
 
     /// How many points there are. The engine's own count takes a point twice while a segment that holds it is being put

@@ -10,7 +10,8 @@ use qdrant_edge::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{AttributeValue, Attributes, Filter, Passage, VectorsError};
+use crate::attributes::{numbers, plain, tag};
+use crate::{AttributeValue, Filter, Passage, VectorsError};
 
 const TAGS: &str = "tags";
 const NUMBERS: &str = "numbers";
@@ -28,14 +29,6 @@ pub(super) fn indexed_fields() -> [(JsonPath, PayloadSchemaType); 3] {
 pub(super) fn number_field(attribute: &str) -> JsonPath {
     let path = format!("{NUMBERS}.\"{}\"", plain(attribute));
     path.parse().unwrap_or_else(|()| unreachable!("`{path}` is a path"))
-}
-
-/// The attributes that are numbers.
-pub(super) fn numbers(attributes: &Attributes) -> impl Iterator<Item = (&String, f64)> {
-    attributes.iter().filter_map(|(key, value)| match value {
-        AttributeValue::Number(number) => Some((key, *number)),
-        AttributeValue::Flag(_) | AttributeValue::Text(_) => None,
-    })
 }
 
 /// The payload of a passage.
@@ -109,24 +102,7 @@ fn nothing() -> Condition {
     Condition::HasId(HasIdCondition::from_iter([]))
 }
 
-/// One text for an attribute and its value; different pairs give different texts.
-fn tag(key: &str, value: &AttributeValue) -> String {
-    match value {
-        // Minus zero is zero.
-        AttributeValue::Number(number) => json!([key, number + 0.0]),
-        AttributeValue::Flag(flag) => json!([key, flag]),
-        AttributeValue::Text(text) => json!([key, text]),
-    }
-    .to_string()
-}
-
 /// A top-level field. The names are ours and parse.
 fn field(name: &str) -> JsonPath {
     name.parse().unwrap_or_else(|()| unreachable!("`{name}` is a path"))
-}
-
-/// An attribute's name as a part of a path: a path quotes its parts and knows no escape, so what would end the quote
-/// is written another way.
-fn plain(attribute: &str) -> String {
-    attribute.replace('%', "%25").replace('"', "%22").replace('\\', "%5c")
 }

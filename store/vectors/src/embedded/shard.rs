@@ -9,8 +9,8 @@ use super::disk::{self, failed};
 use super::engine::Engine;
 use super::journal::Journal;
 use super::operation::Operation;
-use super::payload;
 use super::spaces::Root;
+use crate::attributes::numbers;
 use crate::{Point, VectorsError};
 
 /// The engine flushes when the journal has grown to this; opening a space after a crash applies at most so much again.
@@ -200,5 +200,5 @@ fn apply(engine: &Engine, numbers: &mut BTreeSet<String>, operation: &Operation)
 }
 
 fn number_attributes(point: &Point) -> impl Iterator<Item = &String> {
-    payload::numbers(&point.passage.attributes).map(|(attribute, _)| attribute)
+    numbers(&point.passage.attributes).map(|(attribute, _)| attribute)
 }

@@ -3,6 +3,7 @@
 
 mod crash;
 mod filters;
+mod milvus;
 
 use std::path::Path;
 

@@ -1,12 +1,15 @@
 //! `POST /v1/vector_stores/{id}/search`.
 
 use axum::{Json, extract::State};
-use kubemate_corpus::{Found, SearchRequest};
+use kubemate_corpus::{Found, Rerank, SearchRequest};
 use kubemate_identity::Scope;
 use kubemate_wire::vector_stores::{self as wire, ContentPart, RANKERS, RankingOptions, SearchPage, SearchResult};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::attributes::{filter, on_wire};
+use super::{
+    attributes::{filter, on_wire},
+    reranking,
+};
 use crate::{
     api::{ApiError, Json as Body, Path, caller::Caller},
     app::App,
@@ -38,8 +41,10 @@ async fn search(
     }
     let filter = asked.filters.as_ref().map(filter).transpose()?;
     let limit = limit(asked.max_num_results)?;
-    let request =
-        ranked(SearchRequest { filter, ..SearchRequest::new(queries.clone(), limit) }, asked.ranking_options.as_ref())?;
+    let options = asked.ranking_options.as_ref();
+    let mut request = ranked(SearchRequest { filter, ..SearchRequest::new(queries.clone(), limit) }, options)?;
+    request.rerank = reranking::chosen(&app, &caller, options)?;
+    request.rewrite = asked.rewrite_query.unwrap_or(false);
     let found = app.corpus.search(&caller.tenant, &[id], request).await?;
     let data = found.into_iter().map(result).collect();
     Ok(Json(SearchPage { search_query: queries, data, has_more: false, next_page: None }))
@@ -79,6 +84,11 @@ pub(crate) fn ranked(mut request: SearchRequest, options: Option<&RankingOptions
             return Err(ApiError::invalid("ranking_options.hybrid_search", message));
         }
         request.lexical_weight = Some((weights.text_weight / total) as f32);
+    }
+    match options.rerank.as_deref() {
+        Some(reranking::NONE) => request.rerank = Rerank::Off,
+        Some(reranking::OWN) => request.rerank = Rerank::Own,
+        _ => {}
     }
     Ok(request)
 }
