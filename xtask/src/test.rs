@@ -137,7 +137,7 @@ fn cargo_test(stage: &Stage<'_>) -> anyhow::Result<()> {
     let arguments = [&QUICKLY[..], &["test", "--release", "--workspace"]].concat();
     compile::cargo(&stage.root, &[&arguments[..], &["--no-run"]].concat())?;
     let mut test = command::cargo(&stage.root);
-    test.args(arguments).arg("--quiet").args(stage.cargo_test);
+    test.args(arguments).args(["--quiet", "--no-fail-fast"]).args(stage.cargo_test);
     test.stdin(Stdio::null());
     command::run(&mut test)
 }
