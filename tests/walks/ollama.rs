@@ -176,7 +176,8 @@ async fn a_saved_assistant_answers_ollamas_clients_with_citations() {
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let last = lines.last().expect("lines");
         assert_eq!((&last["model"], &last["done"]), (&json!(format!("{name}:latest")), &json!(true)), "{text}");
-        assert!(last["prompt_eval_count"].as_u64().expect("a count") > 30, "the passage is in the prompt: {last}");
+        let least = if name == "far" { 30 } else { 1 }; // the passage is in the prompt; a quote alone needs no model
+        assert!(last["prompt_eval_count"].as_u64().expect("a count") > least, "{last}");
         let cited = last["message"]["annotations"].as_array().cloned().unwrap_or_default();
         assert!(name == "far" || !cited.is_empty(), "models of this process quote: {last}");
         assert!(cited.iter().all(|note| note["file_id"] == json!(file)), "{last}");
