@@ -97,7 +97,10 @@ async fn a_dropped_upload_removes_its_draft() {
             () = until_there => {}
         }
     }
-    assert!(files_below(folder.path()).is_empty());
+    // Dropped while a blocking thread still makes the draft, the upload leaves it to that thread to remove it.
+    while !files_below(folder.path()).is_empty() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
